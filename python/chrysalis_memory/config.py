@@ -1,0 +1,98 @@
+"""Settings of one store, as plain data.
+
+Only the command line reads the environment and files; the library takes what it is given.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+__all__ = ["DURABILITY_LEVELS", "Config", "Durability"]
+
+Durability = Literal["full", "normal", "off"]
+
+DURABILITY_LEVELS: tuple[Durability, ...] = ("full", "normal", "off")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How one store behaves; every field has a default that is right for most.
+
+    Units stand last in the names: `_s` seconds, `_ms` milliseconds, `_bytes` bytes.
+
+    >>> Config(durability="normal", busy_timeout_s=5).busy_timeout_s
+    5
+    >>> Config(promotion_threshold=7)
+    Traceback (most recent call last):
+        ...
+    ValueError: promotion_threshold is 7; it must lie between 0 and 1
+    """
+
+    durability: Durability = "full"
+    """`full`: on disk (fsync) when a call returns, safe against power loss. `normal`: safe against a killed
+    process; a power cut may lose the last moments. `off`: for throw-away stores. An agent must be able to rely
+    on what it was told is stored, so the safe level is the default."""
+
+    busy_timeout_s: float = 30.0
+    """How long a write waits for other processes before `StoreLocked`. Writers hold the lock for milliseconds,
+    so only a stuck or stopped process comes near this; shorter would fail under honest load."""
+
+    cache_bytes: int = 16 << 20
+    """Page cache of each connection. Holds the upper levels of all indexes of a store of 100,000 memories."""
+
+    mmap_bytes: int = 256 << 20
+    """How much of the database is read through the memory map. Address space, not memory: pages are shared
+    between processes and given back under pressure."""
+
+    payload_bytes_max: int = 65536
+    """Most bytes in one operation: content, metadata and all else that one call writes. The protocol has the same
+    upper bound, because an operation that one replica takes and another refuses would split them; a store may
+    set it lower, not higher. Importers split longer texts by themselves."""
+
+    working_ttl_s: float = 24 * 3600.0
+    """How long a memory of the working tier lives unless it is promoted or has a `ttl` of its own. A day: an
+    agent's scratch notes outlive its working session, and not its week."""
+
+    promotion_threshold: float = 0.7
+    """`promote()` keeps working memories of at least this importance (0 to 1) for the long term."""
+
+    access_flush_s: float = 5.0
+    """Longest time that access counts wait in memory before they are written in one batch: a read never writes
+    at once, and a crash loses at most this much counting."""
+
+    access_flush_count: int = 512
+    """Access counts of so many memories are written without waiting for the time above: bounds the buffer."""
+
+    embed_batch: int = 64
+    """Memories embedded in one call of the embedder in the background. Larger batches gain little on a CPU and
+    delay the first result."""
+
+    recall_embed_max: int = 32
+    """How many memories still without a vector a recall embeds first, so that an agent finds what it just wrote.
+    Beyond it the recall goes ahead and its outcome says `degraded`: bounded time before full recall."""
+
+    watch_interval_ms: int = 25
+    """How often `watch()` looks for changes of other processes. Looking costs one read of a counter; half of the
+    50 ms within which a change is promised to be seen."""
+
+    def __post_init__(self) -> None:
+        if self.durability not in DURABILITY_LEVELS:
+            raise ValueError(f"durability is {self.durability!r}; it must be one of {', '.join(DURABILITY_LEVELS)}")
+        if not 0 <= self.promotion_threshold <= 1:
+            raise ValueError(f"promotion_threshold is {self.promotion_threshold}; it must lie between 0 and 1")
+        for field in fields(self):
+            if field.name != "durability":
+                self._check_number(field.name)
+
+    def _check_number(self, name: str) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"{name} is {value!r}; it must be a number")
+        if not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)) or value == math.inf:
+            raise ValueError(f"{name} is {value}; it must be greater than 0")
+
+
+# Zero turns these off: no memory map, no promotion bar, no embedding during recall.
+_MAY_BE_ZERO = {"mmap_bytes", "promotion_threshold", "recall_embed_max"}

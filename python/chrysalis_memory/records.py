@@ -1,0 +1,366 @@
+"""What the store answers with: frozen, plain records, and the times they carry.
+
+A memory itself is `Memory`, a compiled class. Every record has `to_dict()`, whose result `json.dumps` takes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
+
+if TYPE_CHECKING:
+    from chrysalis_memory._core import Memory
+
+__all__ = [
+    "Change",
+    "Conflict",
+    "Duration",
+    "Hit",
+    "ImportProblem",
+    "ImportReport",
+    "Instant",
+    "MemoryType",
+    "Outcome",
+    "Problem",
+    "Recall",
+    "Receipt",
+    "Revision",
+    "Stats",
+    "Tier",
+    "Verification",
+    "duration_to_ms",
+    "from_ms",
+    "iso",
+    "to_ms",
+]
+
+Instant: TypeAlias = "datetime | str | int | float"
+"""A moment, as callers give it: a datetime (naive means local time), ISO 8601 text, or Unix seconds."""
+
+Duration: TypeAlias = "timedelta | int | float"
+"""A length of time, as callers give it: a timedelta or seconds."""
+
+
+class MemoryType(str, Enum):
+    """The usual types of memory; any other non-empty text is a type, too.
+
+    >>> MemoryType.DECISION == "decision", MemoryType("recipe") == "recipe"
+    (True, True)
+    >>> f"{MemoryType.SKILL}"
+    'skill'
+    """
+
+    EPISODIC = "episodic"
+    SEMANTIC = "semantic"
+    PROCEDURAL = "procedural"
+    OBSERVATION = "observation"
+    KNOWLEDGE = "knowledge"
+    PREFERENCE = "preference"
+    DECISION = "decision"
+    SKILL = "skill"
+    BEAD = "bead"
+
+    # Without this, formatting would give "MemoryType.SKILL" on some versions of Python and "skill" on others.
+    __str__ = str.__str__
+
+    @classmethod
+    def _missing_(cls, value: object) -> MemoryType | None:
+        if not isinstance(value, str) or not value:
+            return None
+        other = str.__new__(cls, value)
+        other._name_ = value.upper()
+        other._value_ = value
+        return other
+
+
+class Tier(str, Enum):
+    """`WORKING` fades unless promoted, `LONG_TERM` stays until it is forgotten."""
+
+    WORKING = "working"
+    LONG_TERM = "long_term"
+
+    __str__ = str.__str__
+
+
+class _Record:
+    """Gives every record its `to_dict()`."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain data: ISO times, lists for sequences."""
+        return {item.name: _plain(getattr(self, item.name)) for item in fields(cast(Any, self))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in value]
+    convert = getattr(value, "to_dict", None)
+    return convert() if callable(convert) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(_Record):
+    """Whether an answer took everything into account, and if not, why."""
+
+    complete: bool = True
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(_Record):
+    """One memory that a recall found: its score (0 to 1, greater is better) and the reason in plain words."""
+
+    memory: Memory
+    score: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recall(_Record, Sequence[Hit]):
+    """What a recall found, best first; empty when nothing fits.
+
+    >>> nothing = Recall((), Outcome(False, ("the text index is being rebuilt",)))
+    >>> len(nothing), nothing.outcome.complete
+    (0, False)
+    """
+
+    hits: tuple[Hit, ...] = ()
+    outcome: Outcome = Outcome()
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Hit]: ...
+
+    def __getitem__(self, index: int | slice) -> Hit | Sequence[Hit]:
+        return self.hits[index]
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt(_Record):
+    """Proof of forgetting: how many operations lost their words, and which replicas have said so.
+
+    `acknowledged` and `pending` are public keys of replicas, in hex.
+    """
+
+    id: str
+    forgotten: bool
+    operations: int = 0
+    acknowledged: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem(_Record):
+    """One thing that does not hold: a stable code, where it is, and what it is in plain words."""
+
+    code: str
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification(_Record):
+    """The result of checking signatures and chains; true when all of them hold.
+
+    >>> bool(Verification(operations=3, memories=1))
+    True
+    >>> bool(Verification(3, 1, (Problem("bad_signature", "log 5f, number 2", "altered after signing"),)))
+    False
+    """
+
+    operations: int
+    memories: int
+    problems: tuple[Problem, ...] = ()
+
+    def __bool__(self) -> bool:
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Revision(_Record):
+    """One signed operation on a memory: who did what and when, and what became of it."""
+
+    fingerprint: str
+    author: str
+    agent_id: str
+    at: datetime
+    lamport: int
+    kind: str
+    changes: Mapping[str, Any]
+    state: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict(_Record):
+    """One of several values that were written to a field without knowledge of each other; the winner is first."""
+
+    value: Any
+    author: str
+    at: datetime
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change(_Record):
+    """Something happened to a memory, in this process or another; positions only grow."""
+
+    kind: str
+    id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats(_Record):
+    """Counts and sizes of one store; sizes in bytes, by file name."""
+
+    path: str
+    space: str
+    replica: str
+    memories: int
+    working: int
+    long_term: int
+    forgotten: int
+    operations: int
+    logs: int
+    conflicts: int = 0
+    memory_types: Mapping[str, int] = field(default_factory=dict)
+    vectors: int = 0
+    vectors_pending: int = 0
+    embedder: str | None = None
+    lamport: int = 0
+    file_bytes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProblem(_Record):
+    """A record that was left out of an import: its file, its line (0: the file as a whole), and the reason."""
+
+    file: str
+    line: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport(_Record):
+    """What an import did: records read, added, and already there; the failed ones by name."""
+
+    read: int = 0
+    added: int = 0
+    unchanged: int = 0
+    failed: tuple[ImportProblem, ...] = ()
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND = timedelta(milliseconds=1)
+_LAST = datetime.max.replace(tzinfo=timezone.utc)
+_FIRST = datetime.min.replace(tzinfo=timezone.utc)
+
+_ISO_8601 = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)"
+    r"(?:[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d{1,9}))?"
+    r"\s?(?P<zone>Z|z|UTC|[+-]\d\d(?::?\d\d)?)?)?"
+)
+
+
+def to_ms(moment: Instant) -> int:
+    """Milliseconds since the Unix epoch, rounded down; raises `ValueError` or `TypeError` if it is no moment.
+
+    >>> to_ms("2026-03-01T12:00:00Z"), to_ms(1772366400), to_ms("2026-03-01 13:00+01:00")
+    (1772366400000, 1772366400000, 1772366400000)
+    """
+    if isinstance(moment, bool) or not isinstance(moment, datetime | str | int | float):
+        raise TypeError(f"a time is a datetime, ISO 8601 text or Unix seconds, not {type(moment).__name__}")
+    if isinstance(moment, str):
+        moment = _parse_iso(moment)
+    if isinstance(moment, datetime):
+        return (_aware(moment) - _EPOCH) // _MILLISECOND
+    if not math.isfinite(moment) or not -_SECONDS_MAX <= moment <= _SECONDS_MAX:
+        raise ValueError(f"{moment} is no time in seconds since 1970; milliseconds must be divided by 1000")
+    return math.floor(moment * 1000)
+
+
+# Greater numbers are nearly always milliseconds given for seconds: 1e11 s is the year 5138.
+_SECONDS_MAX = 1e11
+
+
+def _aware(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{moment} lies outside the years 1 to 9999 in UTC") from None
+
+
+def _parse_iso(text: str) -> datetime:
+    match = _ISO_8601.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no ISO 8601 time, such as 2026-03-01 or 2026-03-01T12:00:00Z")
+    fraction = (match["fraction"] or "").ljust(6, "0")[:6]
+    return datetime.fromisoformat(f"{match['date']}T{_seconds(match['time'])}.{fraction}{_zone(match['zone'])}")
+
+
+def _seconds(time: str | None) -> str:
+    time = time or "00:00"
+    return time if len(time) == 8 else f"{time}:00"
+
+
+def _zone(zone: str | None) -> str:
+    if not zone:
+        return ""
+    if not zone.startswith(("+", "-")):
+        return "+00:00"
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    return f"{zone[0]}{digits[:2]}:{digits[2:]}"
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """The moment as a datetime in UTC; what no calendar holds becomes the first or last moment of it.
+
+    >>> from_ms(1772366400000)
+    datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return _LAST if milliseconds > 0 else _FIRST
+
+
+def duration_to_ms(length: Duration) -> int:
+    """Milliseconds of a timedelta or of seconds; raises `ValueError` unless it is greater than zero.
+
+    >>> duration_to_ms(timedelta(hours=1)), duration_to_ms(0.5)
+    (3600000, 500)
+    """
+    if isinstance(length, bool) or not isinstance(length, timedelta | int | float):
+        raise TypeError(f"a duration is a timedelta or seconds, not {type(length).__name__}")
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise ValueError(f"a duration must be greater than zero, not {seconds} s")
+    return max(1, math.floor(seconds * 1000))
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 text in UTC with milliseconds, as in every `to_dict()`.
+
+    >>> iso(from_ms(1772366400250))
+    '2026-03-01T12:00:00.250Z'
+    """
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
