@@ -1,0 +1,309 @@
+//! Connections to a database file of the store, all set up the same way.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::backoff::Patience;
+use crate::error::StoreError;
+
+const STATEMENTS_CACHED: usize = 128;
+
+/// What a write has survived when the call returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A power cut: every commit is followed by an fsync.
+    #[default]
+    Full,
+    /// The end of the process, by any means; a power cut may take the newest writes, never the order of them.
+    Normal,
+    /// The end of the process only; a power cut may damage the file. For what can be rebuilt.
+    Off,
+}
+
+impl Durability {
+    /// The name that [`Durability::from_str`] reads.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Normal => "normal",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl FromStr for Durability {
+    type Err = StoreError;
+
+    fn from_str(name: &str) -> Result<Self, StoreError> {
+        [Self::Full, Self::Normal, Self::Off]
+            .into_iter()
+            .find(|durability| durability.name() == name)
+            .ok_or_else(|| {
+                let what = format!("{name:?} is no durability: choose full, normal or off");
+                StoreError::Invalid(what)
+            })
+    }
+}
+
+/// How connections to one file are set up.
+#[derive(Debug, Clone)]
+pub struct ConnectionOptions {
+    /// What a write has survived when the call returns.
+    pub durability: Durability,
+    /// How long to wait for a lock that others hold before giving up with [`StoreError::Locked`].
+    pub busy_timeout: Duration,
+    /// How many bytes of the file are read through a memory map; 0 for none.
+    pub mmap_size_bytes: u64,
+    /// The page cache of each connection.
+    pub cache_size_bytes: u64,
+}
+
+impl Default for ConnectionOptions {
+    /// Full durability and 30 s of patience; a map that covers most stores, and a cache that covers the inner
+    /// pages of their trees.
+    fn default() -> Self {
+        Self {
+            durability: Durability::Full,
+            busy_timeout: Duration::from_secs(30),
+            mmap_size_bytes: 256 << 20,
+            cache_size_bytes: 4 << 20,
+        }
+    }
+}
+
+/// What kind of file it must be, and up to which version this library reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// SQLite's `application_id` of such files.
+    pub application_id: i32,
+    /// The newest version, kept in SQLite's `user_version`.
+    pub version: i32,
+}
+
+/// Opens a connection that may write, creating the file when it is missing, and says which version it has
+/// (0: new and empty).
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for a file that is not of this format, [`StoreError::TooNew`],
+/// [`StoreError::ReadOnly`], [`StoreError::Locked`], [`StoreError::Io`].
+pub fn open_writer(
+    path: &Path,
+    format: Format,
+    options: &ConnectionOptions,
+) -> Result<(Connection, i32), StoreError> {
+    let patience = Arc::new(Patience::new(options.busy_timeout));
+    open_patient(path, format, options, &patience)
+}
+
+/// Opens a connection that reads only, to a file that exists.
+///
+/// # Errors
+/// As [`open_writer`].
+pub fn open_reader(
+    path: &Path,
+    format: Format,
+    options: &ConnectionOptions,
+) -> Result<Connection, StoreError> {
+    let patience = Arc::new(Patience::new(options.busy_timeout));
+    // SQLite must be able to recover the write-ahead log even for a reader, hence not its read-only mode.
+    let connection = open_file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    set_up(connection, options, &patience)
+        .and_then(|connection| {
+            check_format(&connection, format)?;
+            connection.execute_batch("PRAGMA query_only = ON")?;
+            Ok(connection)
+        })
+        .map_err(|error| error.in_file(path))
+}
+
+/// Opens a writing connection whose waits the caller can bound.
+pub(crate) fn open_patient(
+    path: &Path,
+    format: Format,
+    options: &ConnectionOptions,
+    patience: &Arc<Patience>,
+) -> Result<(Connection, i32), StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let connection = open_file(path, flags)?;
+    let finish = || -> Result<(Connection, i32), StoreError> {
+        if connection.is_readonly("main")? {
+            return Err(StoreError::ReadOnly);
+        }
+        close_new_file_to_others(path);
+        let connection = set_up(connection, options, patience)?;
+        let found = check_format(&connection, format)?;
+        enter_wal(&connection, patience)?;
+        connection.execute_batch("PRAGMA wal_autocheckpoint = 0")?;
+        Ok((connection, found))
+    };
+    finish().map_err(|error| error.in_file(path))
+}
+
+/// Brings a file that is new or older than `format` up to it, in one transaction: `steps` is given the version that
+/// the file has (0: new and empty), and the mark is set afterwards. Of several processes one does it.
+///
+/// # Errors
+/// Those of `steps` and of writing; the file is then as it was.
+pub fn migrate(
+    connection: &Connection,
+    format: Format,
+    steps: impl FnOnce(&Connection, i32) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    if check_format(connection, format)? == format.version {
+        return Ok(());
+    }
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let found = check_format(&transaction, format)?;
+    if found < format.version {
+        steps(&transaction, found)?;
+        stamp(&transaction, format)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Marks a file as being of `format`. Inside a transaction it takes effect with its commit.
+///
+/// # Errors
+/// Those of writing.
+pub fn stamp(connection: &Connection, format: Format) -> Result<(), StoreError> {
+    connection.pragma_update(None, "application_id", format.application_id)?;
+    connection.pragma_update(None, "user_version", format.version)?;
+    Ok(())
+}
+
+fn open_file(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|error| {
+        let fallback = StoreError::from(error).in_file(path);
+        reason_of_failed_open(path, flags).unwrap_or(fallback)
+    })
+}
+
+/// Asks the operating system why a file cannot be opened, which SQLite does not pass on.
+///
+/// It is only called when no connection to the file came about: closing a handle of our own on an open database
+/// would drop the locks that this process holds on it.
+fn reason_of_failed_open(path: &Path, flags: OpenFlags) -> Option<StoreError> {
+    let error = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Some(StoreError::corrupt(path, "it is a folder"));
+        }
+        Ok(_) => return None,
+        Err(error) => error,
+    };
+    if error.kind() != io::ErrorKind::NotFound || !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) {
+        return Some(StoreError::io(path, error));
+    }
+    match fs::File::create_new(path).err()? {
+        error if error.kind() == io::ErrorKind::PermissionDenied => Some(StoreError::ReadOnly),
+        error => Some(StoreError::io(path, error)),
+    }
+}
+
+fn set_up(
+    mut connection: Connection,
+    options: &ConnectionOptions,
+    patience: &Arc<Patience>,
+) -> Result<Connection, StoreError> {
+    wait_with(&mut connection, patience)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    connection.execute_batch(&format!(
+        "PRAGMA synchronous = {synchronous};
+         PRAGMA fullfsync = {full};
+         PRAGMA checkpoint_fullfsync = {full};
+         PRAGMA secure_delete = ON;
+         PRAGMA foreign_keys = OFF;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -{cache_kib};
+         PRAGMA mmap_size = {mmap_bytes};",
+        synchronous = options.durability.name(),
+        full = i32::from(options.durability == Durability::Full),
+        cache_kib = (options.cache_size_bytes >> 10).max(1),
+        mmap_bytes = options.mmap_size_bytes,
+    ))?;
+    Ok(connection)
+}
+
+fn wait_with(connection: &mut Connection, patience: &Arc<Patience>) -> Result<(), StoreError> {
+    let patience = Arc::clone(patience);
+    let mut started = Instant::now();
+    // SQLite counts the calls of one wait from 0 on.
+    connection.busy_handler(Some(move |count| {
+        if count == 0 {
+            started = Instant::now();
+        }
+        patience.pause(started)
+    }))?;
+    Ok(())
+}
+
+/// Two processes that both turn a new file to write-ahead logging cannot wait for each other inside SQLite, which
+/// then reports a busy file at once: so the waiting is done here.
+fn enter_wal(connection: &Connection, patience: &Patience) -> Result<(), StoreError> {
+    let started = Instant::now();
+    loop {
+        let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| {
+            row.get::<_, String>(0)
+        });
+        match mode.map_err(StoreError::from) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => {
+                let what = "the file system of the store does not support write-ahead logging";
+                return Err(StoreError::Invalid(what.to_owned()));
+            }
+            Err(StoreError::Locked) if patience.pause(started) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The version of the file, after making sure that it is one of ours: 0 when it is new and empty.
+fn check_format(connection: &Connection, format: Format) -> Result<i32, StoreError> {
+    let (application_id, version, objects) = connection.query_row(
+        "SELECT (SELECT application_id FROM pragma_application_id),
+                (SELECT user_version FROM pragma_user_version),
+                (SELECT count(*) FROM sqlite_schema)",
+        [],
+        |row| {
+            Ok((
+                row.get::<_, i32>(0)?,
+                row.get::<_, i32>(1)?,
+                row.get::<_, i64>(2)?,
+            ))
+        },
+    )?;
+    if (application_id, version, objects) == (0, 0, 0) {
+        return Ok(0);
+    }
+    if application_id != format.application_id || version < 1 {
+        let what = "it is a database of another program";
+        return Err(StoreError::corrupt(Path::new(""), what));
+    }
+    if version > format.version {
+        return Err(StoreError::TooNew {
+            found: version,
+            supported: format.version,
+        });
+    }
+    Ok(version)
+}
+
+/// SQLite gives its other files the mode of the first. The folder is private unless somebody else made it.
+fn close_new_file_to_others(path: &Path) {
+    #[cfg(unix)]
+    if fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0) {
+        use std::os::unix::fs::PermissionsExt;
+        // Where modes do not exist the key file is refused before this.
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
