@@ -15,6 +15,7 @@ pub mod id;
 pub mod limits;
 pub mod log;
 pub mod member;
+pub mod merge;
 pub mod operation;
 pub mod payload;
 pub mod sign;
