@@ -47,9 +47,9 @@ class Config:
     between processes and given back under pressure."""
 
     payload_bytes_max: int = 65536
-    """Most bytes in one operation: content, metadata and all else that one call writes. The protocol has the same
-    upper bound, because an operation that one replica takes and another refuses would split them; a store may
-    set it lower, not higher. Importers split longer texts by themselves."""
+    """Most bytes in one operation that this store writes: content, metadata and all else of one call. 64 KiB is a
+    long memory; larger things are files. Every replica admits up to `PAYLOAD_BYTES_MAX` of the core, somewhat
+    under 1 MiB, so it may be raised to that. Importers split longer texts by themselves."""
 
     working_ttl_s: float = 24 * 3600.0
     """How long a memory of the working tier lives unless it is promoted or has a `ttl` of its own. A day: an

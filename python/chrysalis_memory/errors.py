@@ -236,10 +236,13 @@ _CLASS_BY_CODE = {kind.default_code: kind for kind in _tree(ChrysalisError)}
 
 # Finer codes of the core that have no class of their own: a caller who minds can still tell them apart by code.
 _CLASS_BY_CODE |= {
+    "bad_lamport": Malformed,
+    "bad_payload": Malformed,
+    "broken_chain": Malformed,
+    "unknown_version": Malformed,
     "forgotten": NotAllowed,
     "withdrawn": NotAllowed,
-    "not_member": NotAllowed,
-    "not_author": NotAllowed,
+    "wrong_space": NotAllowed,
 }
 
 

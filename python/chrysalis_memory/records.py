@@ -293,8 +293,8 @@ def to_ms(moment: Instant) -> int:
         moment = _parse_iso(moment)
     if isinstance(moment, datetime):
         return (_aware(moment) - _EPOCH) // _MILLISECOND
-    if not math.isfinite(moment) or not -_SECONDS_MAX <= moment <= _SECONDS_MAX:
-        raise ValueError(f"{moment} is no time in seconds since 1970; milliseconds must be divided by 1000")
+    if not -_SECONDS_MAX <= moment <= _SECONDS_MAX:
+        raise ValueError(f"{str(moment)[:20]} is no time in seconds since 1970; milliseconds must be divided by 1000")
     return math.floor(moment * 1000)
 
 
@@ -352,8 +352,8 @@ def duration_to_ms(length: Duration) -> int:
     if isinstance(length, bool) or not isinstance(length, timedelta | int | float):
         raise TypeError(f"a duration is a timedelta or seconds, not {type(length).__name__}")
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
-    if not math.isfinite(seconds) or seconds <= 0:
-        raise ValueError(f"a duration must be greater than zero, not {seconds} s")
+    if not 0 < seconds <= _SECONDS_MAX:
+        raise ValueError(f"a duration must be greater than zero and finite, not {str(seconds)[:20]} s")
     return max(1, math.floor(seconds * 1000))
 
 
