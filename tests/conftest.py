@@ -1,0 +1,7 @@
+"""Settings that hold for every test."""
+
+from hypothesis import settings
+
+# Time limits for single examples fail on busy machines and say nothing about correctness.
+settings.register_profile("chrysalis", deadline=None)
+settings.load_profile("chrysalis")
