@@ -10,7 +10,7 @@ use crate::codec::{Decoder, Encoder};
 use crate::error::{Refusal, Result};
 use crate::id::{Epoch, Fingerprint, LogId, ReplicaKey, Signature, SpaceId};
 use crate::limits;
-use crate::member::log_id;
+use crate::member::{Role, log_id};
 use crate::operation::{Header, Operation, fingerprint};
 use crate::sign;
 
@@ -79,6 +79,8 @@ pub struct Proof {
     pub replica: ReplicaKey,
     /// Which life of it.
     pub epoch: Epoch,
+    /// In which role; like space, replica and epoch a part of the log's id.
+    pub role: Role,
     /// The branch whose first fingerprint is the smaller.
     pub left: Branch,
     /// The other.
@@ -97,7 +99,7 @@ pub struct Cut {
 impl Proof {
     pub(crate) fn new(space: SpaceId, facts: &LogFacts, one: Branch, other: Branch) -> Self {
         let (left, right) = if one.first() <= other.first() { (one, other) } else { (other, one) };
-        Self { space, replica: facts.replica, epoch: facts.epoch, left, right }
+        Self { space, replica: facts.replica, epoch: facts.epoch, role: facts.role, left, right }
     }
 
     /// Checks the proof from nothing but itself.
@@ -110,7 +112,7 @@ impl Proof {
         if left != right {
             return Err(Refusal::Malformed("the branches begin at different places"));
         }
-        if left.0 != log_id(&self.space, &self.replica, &self.epoch) {
+        if left.0 != log_id(&self.space, &self.replica, &self.epoch, self.role) {
             return Err(Refusal::Malformed("the log is not the accused replica's"));
         }
         Ok(Cut { log: left.0, sequence: left.1 })
@@ -119,7 +121,8 @@ impl Proof {
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut e = Encoder::default();
-        e.array(5).bytes(self.space.as_bytes()).bytes(self.replica.as_bytes()).bytes(self.epoch.as_bytes());
+        e.array(6).bytes(self.space.as_bytes()).bytes(self.replica.as_bytes()).bytes(self.epoch.as_bytes());
+        e.uint(self.role as u64);
         self.left.write(&mut e);
         self.right.write(&mut e);
         e.finish()
@@ -128,11 +131,12 @@ impl Proof {
     /// Reads the canonical bytes. Reading proves nothing: see [`Proof::verify`].
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut d = Decoder::new(bytes);
-        d.array(5, "a proof has five elements")?;
+        d.array(6, "a proof has six elements")?;
         let proof = Self {
             space: SpaceId::from_slice(d.bytes(SpaceId::LENGTH, "space")?)?,
             replica: ReplicaKey::from_slice(d.bytes(ReplicaKey::LENGTH, "replica key")?)?,
             epoch: Epoch::from_slice(d.bytes(Epoch::LENGTH, "epoch")?)?,
+            role: Role::from_number(d.uint(u64::from(u8::MAX), "role")?)?,
             left: Branch::read(&mut d)?,
             right: Branch::read(&mut d)?,
         };

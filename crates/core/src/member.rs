@@ -31,7 +31,8 @@ pub enum Role {
 }
 
 impl Role {
-    fn from_number(number: u64) -> Result<Self> {
+    /// The role with this number.
+    pub fn from_number(number: u64) -> Result<Self> {
         Ok(match number {
             0 => Role::Relay,
             1 => Role::Reader,
@@ -159,9 +160,13 @@ impl Space {
     }
 }
 
-/// The id of the log that a replica writes in a space during one epoch.
-pub fn log_id(space: &SpaceId, replica: &ReplicaKey, epoch: &Epoch) -> LogId {
-    let whole = digest("chrysalis/log/1", &[space.as_bytes(), replica.as_bytes(), epoch.as_bytes()]);
+/// The id of the log that a replica writes in a space during one epoch, in one role.
+///
+/// The role is part of it: two openings of one log that granted two roles would let the order of arrival decide which
+/// of them judges the operations that follow.
+pub fn log_id(space: &SpaceId, replica: &ReplicaKey, epoch: &Epoch, role: Role) -> LogId {
+    let parts = [space.as_bytes(), replica.as_bytes(), epoch.as_bytes(), &[role as u8]];
+    let whole = digest("chrysalis/log/1", &parts);
     let mut id = [0; LogId::LENGTH];
     id.copy_from_slice(&whole[..LogId::LENGTH]);
     LogId(id)
@@ -269,7 +274,15 @@ pub struct Open {
 impl Open {
     /// The log that this opens.
     pub fn log(&self) -> LogId {
-        log_id(&self.space.id(), &self.replica, &self.epoch)
+        log_id(&self.space.id(), &self.replica, &self.epoch, self.claimed_role())
+    }
+
+    /// The role that it says it has; [`Open::role`] says whether that holds.
+    fn claimed_role(&self) -> Role {
+        match (&self.space, &self.grant) {
+            (Space::Closed { .. }, Some(grant)) => grant.invitation.role,
+            _ => Role::Administrator,
+        }
     }
 
     pub(crate) fn write(&self, e: &mut Encoder) {
