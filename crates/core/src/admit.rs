@@ -165,12 +165,13 @@ pub fn admit_segment<L: Ledger>(ledger: &L, segment: Vec<Operation>) -> Result<A
         Ok(facts) => facts,
         Err(missing) => return Ok(Admission::Waiting(vec![missing])),
     };
+    check_roles(facts.role, &news)?;
     let missing = check_causality(ledger, &news)?;
+    // Before anything waits: what is kept for later must be its author's own, or anyone could fill the waiting room.
+    sign::verify_operation(&facts.replica, &seal.fingerprint, &seal.signature)?;
     if !missing.is_empty() {
         return Ok(Admission::Waiting(missing));
     }
-    check_roles(facts.role, &news)?;
-    sign::verify_operation(&facts.replica, &seal.fingerprint, &seal.signature)?;
     let fork = find_fork(ledger, &facts, &news)?;
     let verified = news.into_iter().map(|operation| {
         let signature_checked = operation.fingerprint == seal.fingerprint;
@@ -182,6 +183,21 @@ pub fn admit_segment<L: Ledger>(ledger: &L, segment: Vec<Operation>) -> Result<A
         Fork::Known => Admission::Forked { proof: None, void: verified },
         Fork::Proven(proof) => Admission::Forked { proof: Some(proof), void: verified },
     })
+}
+
+/// Takes the words of an operation that was admitted without them, because whoever sent it had none or held them
+/// back. None when the operation is unknown or the body says nothing that decodes.
+///
+/// The body was checked against the header's commitment when the operation was read. Whether the words were forgotten
+/// since is for the store to say; the signature that came along is not checked, the one kept before stays.
+pub fn admit_body<L: Ledger>(ledger: &L, operation: Operation) -> Result<Option<Verified>, AdmitError<L::Error>> {
+    let fault = AdmitError::Fault;
+    if ledger.known(&operation.fingerprint).map_err(fault)?.is_none() {
+        return Ok(None);
+    }
+    let facts = ledger.log(&operation.header.log).map_err(fault)?;
+    let whole = facts.map(|facts| verify(operation, facts, false));
+    Ok(whole.filter(|verified| verified.payload.is_some()))
 }
 
 /// Attaches the decoded payload. A payload that does not decode has no effect, and its bytes are not kept.
@@ -254,6 +270,8 @@ fn issuer_of<L: Ledger>(ledger: &L, open: &Open) -> Result<Result<Issuer, Missin
     Ok(Ok(facts.map(|facts| (facts.replica, facts.role))))
 }
 
+const OWN_LOG: Refusal = Refusal::Malformed("a dependency stands in the operation's own log");
+
 /// Back link and dependencies are known, and every Lamport time is the one that they make. Returns what is missing.
 fn check_causality<L: Ledger>(ledger: &L, news: &[Operation]) -> Result<Vec<Missing>, AdmitError<L::Error>> {
     let mut missing = Vec::new();
@@ -274,6 +292,9 @@ fn check_causality<L: Ledger>(ledger: &L, news: &[Operation]) -> Result<Vec<Miss
         }
         for dependency in &header.dependencies {
             match ledger.known(dependency).map_err(AdmitError::Fault)? {
+                // Its own log's past is the back link's to tell. Refused, or a segment would wait for itself.
+                Some(known) if known.log == header.log => return Err(OWN_LOG.into()),
+                None if news.iter().any(|o| o.fingerprint == *dependency) => return Err(OWN_LOG.into()),
                 None => missing.push(Missing::Operation(*dependency)),
                 Some(known) => greatest = greatest.max(known.lamport),
             }

@@ -53,9 +53,6 @@ pub const VECTOR_BYTES_MAX: usize = 64 * 1024;
 /// Largest number of uses of one memory that one operation may count.
 pub const TOUCH_DELTA_MAX: u64 = 100;
 
-/// Grants between the founder of a closed space and a member: bounds the work of checking one.
-pub const GRANT_DEPTH_MAX: usize = 8;
-
 /// How far ahead of the reader's clock an operation may be before its effect waits, in milliseconds.
 pub const EMBARGO_MS: u64 = 10 * 60 * 1000;
 

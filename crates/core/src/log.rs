@@ -105,6 +105,9 @@ impl Head {
         if dependencies.len() > limits::DEPENDENCIES_MAX {
             return Err(Refusal::TooLarge { what: "dependencies", max: limits::DEPENDENCIES_MAX as u64 });
         }
+        if self.last.is_some_and(|last| dependencies.iter().any(|(seen, _)| *seen == last.fingerprint)) {
+            return Err(Refusal::Malformed("a dependency stands in the operation's own log"));
+        }
         let seen = dependencies.iter().map(|(_, lamport)| *lamport).max().unwrap_or(0);
         Ok(Header {
             log: self.log,

@@ -110,10 +110,14 @@ impl Header {
             return Err(Refusal::TooLarge { what: "header (bytes)", max: limits::HEADER_BYTES_MAX as u64 });
         }
         let mut decoder = Decoder::new(bytes);
-        decoder.array(HEADER_ELEMENTS, "a header has eleven elements")?;
+        let elements = decoder.array_up_to(limits::HEADER_BYTES_MAX, "elements of a header")?;
         let version = decoder.uint(u64::MAX, "version")?;
+        // The version is read first: a later one may have more elements, and is not malformed for that.
         if version != limits::FORMAT_VERSION {
             return Err(Refusal::UnknownVersion(version));
+        }
+        if elements != HEADER_ELEMENTS {
+            return Err(Refusal::Malformed("a header has eleven elements"));
         }
         let header = Self::decode_fields(&mut decoder)?;
         decoder.finish()?;
