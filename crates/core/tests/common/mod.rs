@@ -233,6 +233,10 @@ impl Author {
         }
     }
 
+    pub fn key_seed(&self) -> u8 {
+        self.seed
+    }
+
     pub fn log(&self) -> LogId {
         self.head.log
     }
