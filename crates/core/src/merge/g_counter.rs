@@ -11,6 +11,12 @@ pub struct GCounter {
 }
 
 impl GCounter {
+    /// From counts that were stored; none when they are not in the one form of their state.
+    pub(super) fn from_counts(counts: Vec<(Arc<str>, u64)>) -> Option<Self> {
+        let sorted = counts.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        (sorted && counts.iter().all(|(_, count)| *count > 0)).then_some(Self { counts })
+    }
+
     /// Adds to one replica's count; it stops at `u64::MAX`. Only that replica may count under its name.
     pub fn increment(&mut self, replica: &str, by: u64) {
         // A count of zero is the same as none, and the same state must have one form.
