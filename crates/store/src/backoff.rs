@@ -21,10 +21,7 @@ pub(crate) struct Patience {
 impl Patience {
     /// Each wait may last `timeout`, unless a deadline is set.
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            deadline: Mutex::new(None),
-        }
+        Self { timeout, deadline: Mutex::new(None) }
     }
 
     /// From now on every wait ends at `deadline`, so that several waits in a row share one bound.

@@ -1,6 +1,9 @@
 //! Moving committed pages from the write-ahead log into the database, off the path of writes.
 //!
-//! A thread that sleeps until there is something to do takes the work: it neither blocks writers nor readers.
+//! A thread that sleeps until there is something to do takes the work: it neither blocks writers nor readers. But
+//! while others write it never reaches the end of the log, which would grow for ever, and appending to a file that
+//! grows makes each fsync dearer than writing over one that does not. So after the thread has moved nearly all, the
+//! writer moves the few pages that came meanwhile, and the log starts over.
 
 use std::fmt;
 use std::path::Path;
@@ -18,12 +21,12 @@ use crate::error::StoreError;
 const PAGES_DUE: u32 = 1_000;
 /// or so long after the first commit that none has seen.
 const TIME_DUE: Duration = Duration::from_secs(4);
-/// From this size on, and after every so many bytes more, the writer itself stops to start the log over.
+/// How long the writer waits for readers of old pages when it starts the log over,
+const RESTART_WAIT: Duration = Duration::from_millis(2);
+/// and how long once the log is as large as this: they are all that can keep it growing.
 const LOG_BYTES_MAX: u64 = 64 << 20;
-const LOG_BYTES_STEP: u64 = 16 << 20;
-/// How long the writer then waits for readers of old pages, at most.
-const WRITER_WAIT: Duration = Duration::from_millis(50);
-/// How long a checkpoint that was asked for waits for readers and other processes, at most.
+const OUTGROWN_WAIT: Duration = Duration::from_millis(50);
+/// How long a checkpoint that was asked for waits for readers and other processes, unless a connection waits less.
 const REQUEST_WAIT: Duration = Duration::from_secs(5);
 /// The same when the store is being closed: whoever remains will do it.
 const CLOSE_WAIT: Duration = Duration::from_millis(250);
@@ -63,6 +66,7 @@ struct Common {
     schedule: Mutex<Schedule>,
     changed: Condvar,
     connection: Mutex<Option<Connection>>,
+    request_wait: Duration,
     patience: Arc<Patience>,
 }
 
@@ -74,8 +78,8 @@ struct Schedule {
     pages_seen: u32,
     /// When the first commit came that no checkpoint has seen.
     waiting_since: Option<Instant>,
-    /// The size from which the writer helps.
-    help_at_bytes: u64,
+    /// Whether the writer should move the rest and start the log over.
+    restart_due: bool,
     stopped: bool,
 }
 
@@ -85,7 +89,7 @@ impl Schedule {
         if pages < self.pages {
             // The log was started over.
             self.pages_seen = 0;
-            self.help_at_bytes = LOG_BYTES_MAX;
+            self.restart_due = false;
         }
         let was_due = self.pages_due();
         self.pages = pages;
@@ -113,14 +117,9 @@ impl Schedule {
         self.waiting_since = None;
     }
 
-    /// Tells whether the log has outgrown its bound, at most once for each step of growth.
-    fn outgrown(&mut self, page_bytes: u32) -> bool {
-        let bytes = u64::from(self.pages) * u64::from(page_bytes);
-        if bytes < self.help_at_bytes {
-            return false;
-        }
-        self.help_at_bytes = bytes + LOG_BYTES_STEP;
-        true
+    /// Takes note of a checkpoint that the thread has done.
+    fn end(&mut self) {
+        self.restart_due = self.pages >= PAGES_DUE;
     }
 }
 
@@ -130,9 +129,7 @@ impl Common {
     }
 
     fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The thread: sleeps until a checkpoint is due, does it, and ends when told.
@@ -142,6 +139,7 @@ impl Common {
                 // A fault here loses nothing; the writer meets it too, and there somebody hears of it.
                 let _ = checkpoint(connection, Mode::Passive);
             }
+            self.schedule().end();
         }
     }
 
@@ -149,10 +147,7 @@ impl Common {
         let mut schedule = self.schedule();
         while !schedule.stopped {
             schedule = match schedule.time_left() {
-                None => self
-                    .changed
-                    .wait(schedule)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner),
                 Some(Duration::ZERO) => {
                     schedule.begin();
                     return true;
@@ -166,11 +161,7 @@ impl Common {
         false
     }
 
-    fn checkpoint_within(
-        &self,
-        mode: Mode,
-        wait: Duration,
-    ) -> Result<CheckpointReport, StoreError> {
+    fn checkpoint_within(&self, mode: Mode, wait: Duration) -> Result<CheckpointReport, StoreError> {
         let connection = self.connection();
         let connection = connection.as_ref().ok_or(StoreError::Closed)?;
         self.patience.until(Instant::now() + wait);
@@ -181,20 +172,14 @@ impl Common {
 
 impl Checkpointer {
     /// Opens a connection of its own and starts the thread.
-    pub(crate) fn start(
-        path: &Path,
-        format: Format,
-        options: &ConnectionOptions,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn start(path: &Path, format: Format, options: &ConnectionOptions) -> Result<Self, StoreError> {
         let patience = Arc::new(Patience::new(options.busy_timeout));
         let (connection, _) = open_patient(path, format, options, &patience)?;
         let common = Arc::new(Common {
-            schedule: Mutex::new(Schedule {
-                help_at_bytes: LOG_BYTES_MAX,
-                ..Schedule::default()
-            }),
+            schedule: Mutex::default(),
             changed: Condvar::new(),
             connection: Mutex::new(Some(connection)),
+            request_wait: REQUEST_WAIT.min(options.busy_timeout),
             patience,
         });
         let served = Arc::clone(&common);
@@ -202,10 +187,7 @@ impl Checkpointer {
             .name("chrysalis-checkpoint".to_owned())
             .spawn(move || served.serve())
             .map_err(|error| StoreError::io(path, error))?;
-        Ok(Self {
-            common,
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { common, thread: Mutex::new(Some(thread)) })
     }
 
     /// Takes note of a commit that left `pages` in the log.
@@ -215,20 +197,25 @@ impl Checkpointer {
         }
     }
 
-    /// Starts the log over from the writer's own connection when it has outgrown its bound.
-    ///
-    /// Only readers of old pages can then keep it growing, and they are not waited for longer than a moment.
-    pub(crate) fn help(&self, connection: &Connection, page_bytes: u32, patience: &Patience) {
-        if self.common.schedule().outgrown(page_bytes) {
-            patience.until(Instant::now() + WRITER_WAIT);
-            let _ = checkpoint(connection, Mode::Restart);
+    /// Starts the log over from the writer's own connection when that is due.
+    pub(crate) fn restart_if_due(&self, connection: &Connection, page_bytes: u32, patience: &Patience) {
+        let mut schedule = self.common.schedule();
+        if !std::mem::take(&mut schedule.restart_due) {
+            return;
         }
+        let log_bytes = u64::from(schedule.pages) * u64::from(page_bytes);
+        schedule.begin();
+        drop(schedule);
+        let outgrown = log_bytes > LOG_BYTES_MAX;
+        patience.until(Instant::now() + if outgrown { OUTGROWN_WAIT } else { RESTART_WAIT });
+        // When readers or other processes are in the way, the next thousand pages bring it up again.
+        let _ = checkpoint(connection, Mode::Restart);
     }
 
     /// Checkpoints now, in the calling thread.
     pub(crate) fn checkpoint_now(&self, truncate: bool) -> Result<CheckpointReport, StoreError> {
         let mode = if truncate { Mode::Truncate } else { Mode::Full };
-        self.common.checkpoint_within(mode, REQUEST_WAIT)
+        self.common.checkpoint_within(mode, self.common.request_wait)
     }
 
     /// Ends the thread and empties the log if nobody else holds it. The writer's connection must have no open
@@ -236,11 +223,7 @@ impl Checkpointer {
     pub(crate) fn close(&self) {
         self.common.schedule().stopped = true;
         self.common.changed.notify_one();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             let _ = thread.join();
             let _ = self.common.checkpoint_within(Mode::Truncate, CLOSE_WAIT);
@@ -268,13 +251,8 @@ fn checkpoint(connection: &Connection, mode: Mode) -> Result<CheckpointReport, S
         Mode::Restart => "PRAGMA wal_checkpoint(RESTART)",
         Mode::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
     };
-    let (busy, log, moved) = connection.query_row(sql, [], |row| {
-        Ok((
-            row.get::<_, bool>(0)?,
-            row.get::<_, i64>(1)?,
-            row.get::<_, i64>(2)?,
-        ))
-    })?;
+    let (busy, log, moved) = connection
+        .query_row(sql, [], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
     Ok(CheckpointReport {
         complete: !busy && log == moved,
         log_pages: u32::try_from(log).unwrap_or(0),

@@ -41,13 +41,12 @@ impl FromStr for Durability {
     type Err = StoreError;
 
     fn from_str(name: &str) -> Result<Self, StoreError> {
-        [Self::Full, Self::Normal, Self::Off]
-            .into_iter()
-            .find(|durability| durability.name() == name)
-            .ok_or_else(|| {
+        [Self::Full, Self::Normal, Self::Off].into_iter().find(|durability| durability.name() == name).ok_or_else(
+            || {
                 let what = format!("{name:?} is no durability: choose full, normal or off");
                 StoreError::Invalid(what)
-            })
+            },
+        )
     }
 }
 
@@ -92,11 +91,7 @@ pub struct Format {
 /// # Errors
 /// [`StoreError::Corrupt`] for a file that is not of this format, [`StoreError::TooNew`],
 /// [`StoreError::ReadOnly`], [`StoreError::Locked`], [`StoreError::Io`].
-pub fn open_writer(
-    path: &Path,
-    format: Format,
-    options: &ConnectionOptions,
-) -> Result<(Connection, i32), StoreError> {
+pub fn open_writer(path: &Path, format: Format, options: &ConnectionOptions) -> Result<(Connection, i32), StoreError> {
     let patience = Arc::new(Patience::new(options.busy_timeout));
     open_patient(path, format, options, &patience)
 }
@@ -105,11 +100,7 @@ pub fn open_writer(
 ///
 /// # Errors
 /// As [`open_writer`].
-pub fn open_reader(
-    path: &Path,
-    format: Format,
-    options: &ConnectionOptions,
-) -> Result<Connection, StoreError> {
+pub fn open_reader(path: &Path, format: Format, options: &ConnectionOptions) -> Result<Connection, StoreError> {
     let patience = Arc::new(Patience::new(options.busy_timeout));
     // SQLite must be able to recover the write-ahead log even for a reader, hence not its read-only mode.
     let connection = open_file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -250,9 +241,7 @@ fn wait_with(connection: &mut Connection, patience: &Arc<Patience>) -> Result<()
 fn enter_wal(connection: &Connection, patience: &Patience) -> Result<(), StoreError> {
     let started = Instant::now();
     loop {
-        let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| {
-            row.get::<_, String>(0)
-        });
+        let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
         match mode.map_err(StoreError::from) {
             Ok(mode) if mode == "wal" => return Ok(()),
             Ok(_) => {
@@ -272,13 +261,7 @@ fn check_format(connection: &Connection, format: Format) -> Result<i32, StoreErr
                 (SELECT user_version FROM pragma_user_version),
                 (SELECT count(*) FROM sqlite_schema)",
         [],
-        |row| {
-            Ok((
-                row.get::<_, i32>(0)?,
-                row.get::<_, i32>(1)?,
-                row.get::<_, i64>(2)?,
-            ))
-        },
+        |row| Ok((row.get::<_, i32>(0)?, row.get::<_, i32>(1)?, row.get::<_, i64>(2)?)),
     )?;
     if (application_id, version, objects) == (0, 0, 0) {
         return Ok(0);
@@ -288,10 +271,7 @@ fn check_format(connection: &Connection, format: Format) -> Result<i32, StoreErr
         return Err(StoreError::corrupt(Path::new(""), what));
     }
     if version > format.version {
-        return Err(StoreError::TooNew {
-            found: version,
-            supported: format.version,
-        });
+        return Err(StoreError::TooNew { found: version, supported: format.version });
     }
     Ok(version)
 }

@@ -63,19 +63,13 @@ impl StoreError {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
-            _ => Self::Io {
-                file: file.to_owned(),
-                source: Arc::new(source),
-            },
+            _ => Self::Io { file: file.to_owned(), source: Arc::new(source) },
         }
     }
 
     /// A damaged file, and what is wrong with it.
     pub fn corrupt(file: &Path, what: impl Into<String>) -> Self {
-        Self::Corrupt {
-            file: file.to_owned(),
-            what: what.into(),
-        }
+        Self::Corrupt { file: file.to_owned(), what: what.into() }
     }
 
     /// The same error, naming `path` where it speaks of a file that it could not know.
@@ -111,18 +105,10 @@ impl StoreError {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Locked => {
-                "Try again, or find the process or thread that keeps a batch open on this store."
-            }
-            Self::Corrupt { .. } => {
-                "Run `chrysalis doctor`: it says what is damaged and rebuilds what can be rebuilt."
-            }
-            Self::TooNew { .. } => {
-                "Upgrade chrysalis-memory; the file is sound and was not changed."
-            }
-            Self::DiskFull => {
-                "Free some space and try again; what was acknowledged before is safe."
-            }
+            Self::Locked => "Try again, or find the process or thread that keeps a batch open on this store.",
+            Self::Corrupt { .. } => "Run `chrysalis doctor`: it says what is damaged and rebuilds what can be rebuilt.",
+            Self::TooNew { .. } => "Upgrade chrysalis-memory; the file is sound and was not changed.",
+            Self::DiskFull => "Free some space and try again; what was acknowledged before is safe.",
             Self::ReadOnly => {
                 "Check the permissions of the store's folder and whether its disk is mounted for writing."
             }
@@ -130,9 +116,7 @@ impl StoreError {
             Self::NotFound(_) => "Check the id; a forgotten memory stays forgotten.",
             Self::Invalid(_) => "Correct the call; nothing was changed.",
             Self::Refused(..) => "Ask whoever made these bytes; nothing was changed.",
-            Self::Key(_) => {
-                "Restore the key file from a backup; without it this store cannot write in its own name."
-            }
+            Self::Key(_) => "Restore the key file from a backup; without it this store cannot write in its own name.",
             Self::Internal(_) => "Report this; the store rolled the work back.",
             Self::Io { .. } => {
                 "Check that the path exists, is readable by you, and that the disk is healthy and has room."
@@ -145,25 +129,21 @@ impl StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Locked => {
-                out.write_str("the store stayed busy for longer than the configured wait")
-            }
+            Self::Locked => out.write_str("the store stayed busy for longer than the configured wait"),
             Self::Corrupt { file, what } if file.as_os_str().is_empty() => {
                 write!(out, "the store is damaged: {what}")
             }
             Self::Corrupt { file, what } => write!(out, "{} is damaged: {what}", file.display()),
-            Self::TooNew { found, supported } => write!(
-                out,
-                "the store has format version {found}, and this library reads versions up to {supported}"
-            ),
+            Self::TooNew { found, supported } => {
+                write!(out, "the store has format version {found}, and this library reads versions up to {supported}")
+            }
             Self::DiskFull => out.write_str("no room left on the disk of the store"),
             Self::ReadOnly => out.write_str("the store cannot be written to"),
             Self::Closed => out.write_str("the store is closed"),
             Self::NotFound(what) => write!(out, "{what} is not in the store"),
-            Self::Invalid(what)
-            | Self::Refused(_, what)
-            | Self::Key(what)
-            | Self::Internal(what) => out.write_str(what),
+            Self::Invalid(what) | Self::Refused(_, what) | Self::Key(what) | Self::Internal(what) => {
+                out.write_str(what)
+            }
             Self::Io { file, source } if file.as_os_str().is_empty() => write!(out, "{source}"),
             Self::Io { file, source } => write!(out, "{}: {source}", file.display()),
             Self::Sqlite(source) => write!(out, "{source}"),
@@ -216,14 +196,11 @@ fn from_failure(failure: ffi::Error, error: rusqlite::Error) -> StoreError {
     match failure.code {
         // A failing protocol means that others recovered or closed the file in a loop while we tried to enter.
         ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed => StoreError::Locked,
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-            StoreError::corrupt(Path::new(""), error.to_string())
-        }
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::corrupt(Path::new(""), error.to_string()),
         ErrorCode::DiskFull => StoreError::DiskFull,
-        ErrorCode::ReadOnly if failure.extended_code == ffi::SQLITE_READONLY_DBMOVED => file_error(
-            io::ErrorKind::NotFound,
-            "the file was moved or deleted while it was open",
-        ),
+        ErrorCode::ReadOnly if failure.extended_code == ffi::SQLITE_READONLY_DBMOVED => {
+            file_error(io::ErrorKind::NotFound, "the file was moved or deleted while it was open")
+        }
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly,
         ErrorCode::CannotOpen => file_error(io::ErrorKind::Other, "the file cannot be opened"),
         ErrorCode::SystemIoFailure => from_io_failure(failure.extended_code, error),

@@ -83,9 +83,7 @@ impl Folder {
             let what = format!("{} is a file, and a store is a folder", self.root.display());
             return Err(StoreError::Invalid(what));
         }
-        private_folders()
-            .create(&self.root)
-            .map_err(|error| write_error(&self.root, error))?;
+        private_folders().create(&self.root).map_err(|error| write_error(&self.root, error))?;
         match self.root.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
             _ => Ok(()),
@@ -109,15 +107,11 @@ impl Folder {
             return Ok(seed);
         }
         if holds_bytes(&self.database()) || holds_bytes(&self.root.join("chrysalis.db-wal")) {
-            let what = format!(
-                "{} is missing, and the store beside it has data",
-                self.key().display()
-            );
+            let what = format!("{} is missing, and the store beside it has data", self.key().display());
             return Err(StoreError::Key(what));
         }
         self.write_new_seed()?;
-        self.read_seed()?
-            .ok_or_else(|| StoreError::Key(format!("{} vanished", self.key().display())))
+        self.read_seed()?.ok_or_else(|| StoreError::Key(format!("{} vanished", self.key().display())))
     }
 
     /// The seed, or none when there is no key file.
@@ -130,15 +124,9 @@ impl Folder {
         };
         close_to_others(&path, &file)?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(SEED_BYTES + 1));
-        file.take(SEED_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| StoreError::io(&path, error))?;
-        let seed = <[u8; SEED_BYTES]>::try_from(bytes.as_slice()).map_err(|_| {
-            StoreError::Key(format!(
-                "{} does not hold {SEED_BYTES} bytes",
-                path.display()
-            ))
-        })?;
+        file.take(SEED_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| StoreError::io(&path, error))?;
+        let seed = <[u8; SEED_BYTES]>::try_from(bytes.as_slice())
+            .map_err(|_| StoreError::Key(format!("{} does not hold {SEED_BYTES} bytes", path.display())))?;
         Ok(Some(Seed(Zeroizing::new(seed))))
     }
 
@@ -166,9 +154,7 @@ impl Folder {
 
     /// Keeps other processes from making a key until the returned handle is dropped.
     fn lock(&self) -> Result<File, StoreError> {
-        let handle = self
-            .open_lock()
-            .map_err(|error| write_error(&self.root, error))?;
+        let handle = self.open_lock().map_err(|error| write_error(&self.root, error))?;
         let patience = Patience::new(KEY_WAIT);
         let started = Instant::now();
         loop {
@@ -211,9 +197,7 @@ fn holds_bytes(path: &Path) -> bool {
 /// A new name in a folder survives a power cut only when the folder itself is on disk.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| StoreError::io(path, error))
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| StoreError::io(path, error))
 }
 
 #[cfg(not(unix))]
@@ -240,9 +224,7 @@ fn private_file() -> OpenOptions {
 #[cfg(unix)]
 fn close_to_others(path: &Path, file: &File) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata = file
-        .metadata()
-        .map_err(|error| StoreError::io(path, error))?;
+    let metadata = file.metadata().map_err(|error| StoreError::io(path, error))?;
     if metadata.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }

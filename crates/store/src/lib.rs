@@ -9,9 +9,7 @@ mod readers;
 mod writer;
 
 pub use checkpoint::CheckpointReport;
-pub use connection::{
-    ConnectionOptions, Durability, Format, migrate, open_reader, open_writer, stamp,
-};
+pub use connection::{ConnectionOptions, Durability, Format, migrate, open_reader, open_writer, stamp};
 pub use error::StoreError;
 pub use folder::{Folder, Seed};
 pub use readers::{ReadConnection, Readers};

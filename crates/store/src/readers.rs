@@ -43,15 +43,8 @@ impl Pool {
 impl Readers {
     /// A pool for the file at `path`; nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>, format: Format, options: ConnectionOptions) -> Self {
-        let pool = Pool {
-            path: path.into(),
-            format,
-            options,
-            idle: Mutex::default(),
-        };
-        Self {
-            pool: Arc::new(pool),
-        }
+        let pool = Pool { path: path.into(), format, options, idle: Mutex::default() };
+        Self { pool: Arc::new(pool) }
     }
 
     /// A connection for the caller alone, which goes back to the pool when dropped. It never waits for another.
@@ -69,10 +62,7 @@ impl Readers {
             Some(connection) => connection,
             None => open_reader(&self.pool.path, self.pool.format, &self.pool.options)?,
         };
-        Ok(ReadConnection {
-            connection: Some(connection),
-            pool: Arc::clone(&self.pool),
-        })
+        Ok(ReadConnection { connection: Some(connection), pool: Arc::clone(&self.pool) })
     }
 
     /// Closes the idle connections now and those in use as they are dropped.
@@ -87,9 +77,7 @@ impl Readers {
 
 impl fmt::Debug for Readers {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Readers")
-            .field("path", &self.pool.path)
-            .finish_non_exhaustive()
+        out.debug_struct("Readers").field("path", &self.pool.path).finish_non_exhaustive()
     }
 }
 
@@ -103,14 +91,9 @@ pub struct ReadConnection {
 impl Deref for ReadConnection {
     type Target = Connection;
 
-    #[expect(
-        clippy::expect_used,
-        reason = "only the drop takes the connection away"
-    )]
+    #[expect(clippy::expect_used, reason = "only the drop takes the connection away")]
     fn deref(&self) -> &Connection {
-        self.connection
-            .as_ref()
-            .expect("a reader in use has a connection")
+        self.connection.as_ref().expect("a reader in use has a connection")
     }
 }
 
@@ -130,8 +113,6 @@ impl Drop for ReadConnection {
 
 impl fmt::Debug for ReadConnection {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("ReadConnection")
-            .field("path", &self.pool.path)
-            .finish_non_exhaustive()
+        out.debug_struct("ReadConnection").field("path", &self.pool.path).finish_non_exhaustive()
     }
 }

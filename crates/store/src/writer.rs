@@ -329,12 +329,7 @@ impl<C: TransactionState> Writer<C> {
         Ok(())
     }
 
-    fn serve_guests(
-        &self,
-        connection: &Connection,
-        group: &mut Transaction<C>,
-        guests: &mut Vec<Served<C>>,
-    ) {
+    fn serve_guests(&self, connection: &Connection, group: &mut Transaction<C>, guests: &mut Vec<Served<C>>) {
         let began = Instant::now();
         while guests.len() < GUESTS_MAX && group.broken().is_none() && began.elapsed() < WORK_MAX {
             let Some(mut guest) = self.line.next_guest() else {
@@ -347,9 +342,7 @@ impl<C: TransactionState> Writer<C> {
 
     fn run_in_batch(&self, job: &mut dyn Job<C>) {
         let mut lane = self.lane();
-        let Lane {
-            connection, batch, ..
-        } = &mut *lane;
+        let Lane { connection, batch, .. } = &mut *lane;
         let outcome = match (connection, batch) {
             (Some(connection), Some(batch)) => batch.attempt(connection, job),
             _ => Err(StoreError::Closed),
@@ -379,8 +372,7 @@ impl<C: TransactionState> Writer<C> {
         }
         self.checkpointer.note_commit(pages);
         if let Some(connection) = &lane.connection {
-            self.checkpointer
-                .help(connection, lane.page_bytes, &self.patience);
+            self.checkpointer.restart_if_due(connection, lane.page_bytes, &self.patience);
         }
     }
 }
@@ -399,17 +391,12 @@ impl<C: TransactionState> Drop for Writer<C> {
 
 impl<C: TransactionState> fmt::Debug for Writer<C> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Writer")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        out.debug_struct("Writer").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
 /// Learns from SQLite how long the write-ahead log is after each commit.
-fn count_log_pages(
-    mut connection: Connection,
-    log_pages: &Arc<AtomicU32>,
-) -> Result<Connection, StoreError> {
+fn count_log_pages(mut connection: Connection, log_pages: &Arc<AtomicU32>) -> Result<Connection, StoreError> {
     let log_pages = Arc::clone(log_pages);
     connection.wal_hook(Some(move |_: &mut _, pages: i32| {
         log_pages.store(pages.unsigned_abs(), Ordering::Relaxed);

@@ -23,12 +23,8 @@ fn a_batch_sees_its_own_writes_and_others_see_them_after_its_commit() {
     let writer = open(&path, &options()).unwrap();
     writer.begin_batch().unwrap();
     assert!(writer.in_batch());
-    writer
-        .run(|connection, count| add(connection, count, "a"))
-        .unwrap();
-    writer
-        .run_here(|connection, count| add(connection, count, "b"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "a")).unwrap();
+    writer.run_here(|connection, count| add(connection, count, "b")).unwrap();
     assert_eq!(writer.run(|connection, _| rows(connection)).unwrap(), 2);
     assert_eq!(names(&path), [""; 0]);
     writer.commit_batch().unwrap();
@@ -41,16 +37,9 @@ fn a_batch_rolled_back_leaves_nothing() {
     let (_folder, path) = folder();
     let writer = open(&path, &options()).unwrap();
     writer.begin_batch().unwrap();
-    writer
-        .run(|connection, count| add(connection, count, "a"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "a")).unwrap();
     writer.rollback_batch().unwrap();
-    assert_eq!(
-        writer
-            .run(|connection, count| Ok((rows(connection)?, count.0)))
-            .unwrap(),
-        (0, 0)
-    );
+    assert_eq!(writer.run(|connection, count| Ok((rows(connection)?, count.0))).unwrap(), (0, 0));
 }
 
 #[test]
@@ -63,9 +52,7 @@ fn a_failing_call_in_a_batch_takes_back_only_itself() {
         Err::<(), _>(StoreError::Invalid("on purpose".to_owned()))
     });
     assert_eq!(failed.unwrap_err().code(), "invalid");
-    writer
-        .run(|connection, count| add(connection, count, "kept"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "kept")).unwrap();
     let panicked = writer.run(|connection, count| {
         add(connection, count, "panics")?;
         panic!("on purpose");
@@ -73,9 +60,7 @@ fn a_failing_call_in_a_batch_takes_back_only_itself() {
         Ok(())
     });
     assert_eq!(panicked.unwrap_err().code(), "internal");
-    let seen = writer
-        .run(|connection, count| Ok((rows(connection)?, count.0)))
-        .unwrap();
+    let seen = writer.run(|connection, count| Ok((rows(connection)?, count.0))).unwrap();
     assert_eq!(seen, (1, 1));
     writer.commit_batch().unwrap();
     assert_eq!(names(&path), ["kept"]);
@@ -110,18 +95,14 @@ fn other_threads_write_after_the_batch() {
             let (writer, coming) = (&writer, coming.clone());
             scope.spawn(move || {
                 coming.send(()).unwrap();
-                writer
-                    .run(|connection, count| add(connection, count, "other"))
-                    .unwrap();
+                writer.run(|connection, count| add(connection, count, "other")).unwrap();
             });
         }
         for _ in 0..4 {
             came.recv().unwrap();
         }
         for _ in 0..10 {
-            writer
-                .run(|connection, count| add(connection, count, "batch"))
-                .unwrap();
+            writer.run(|connection, count| add(connection, count, "batch")).unwrap();
         }
         assert_eq!(writer.run(|connection, _| rows(connection)).unwrap(), 10);
         writer.commit_batch().unwrap();
@@ -144,9 +125,7 @@ fn other_threads_give_up_on_a_batch_that_stays_open() {
             assert_eq!(writer.close().unwrap_err().code(), "store_locked");
         });
     });
-    writer
-        .run(|connection, count| add(connection, count, "batch"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "batch")).unwrap();
     writer.commit_batch().unwrap();
     assert_eq!(names(&path), ["batch"]);
 }
@@ -156,16 +135,12 @@ fn closing_takes_back_an_open_batch() {
     let (_folder, path) = folder();
     let writer = open(&path, &options()).unwrap();
     writer.begin_batch().unwrap();
-    writer
-        .run(|connection, count| add(connection, count, "a"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "a")).unwrap();
     writer.close().unwrap();
     assert_eq!(names(&path), [""; 0]);
     let writer = open(&path, &options()).unwrap();
     writer.begin_batch().unwrap();
-    writer
-        .run(|connection, count| add(connection, count, "b"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "b")).unwrap();
     drop(writer);
     assert_eq!(names(&path), [""; 0]);
 }

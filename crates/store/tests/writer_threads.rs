@@ -28,16 +28,13 @@ fn no_job_of_many_threads_is_lost() {
             scope.spawn(move || {
                 for job in 0..50 {
                     let name = format!("{thread:02}-{job:02}");
-                    writer
-                        .run(move |connection, count| add(connection, count, &name))
-                        .unwrap();
+                    writer.run(move |connection, count| add(connection, count, &name)).unwrap();
                 }
             });
         }
     });
-    let expected: Vec<String> = (0..16)
-        .flat_map(|thread| (0..50).map(move |job| format!("{thread:02}-{job:02}")))
-        .collect();
+    let expected: Vec<String> =
+        (0..16).flat_map(|thread| (0..50).map(move |job| format!("{thread:02}-{job:02}"))).collect();
     assert_eq!(names(&path), expected);
 }
 
@@ -45,9 +42,7 @@ fn no_job_of_many_threads_is_lost() {
 fn what_is_acknowledged_is_visible_to_other_connections_at_once() {
     let (_folder, path) = folder();
     let writer = open(&path, &options()).unwrap();
-    writer
-        .run(|connection, count| add(connection, count, "one"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "one")).unwrap();
     assert_eq!(names(&path), ["one"]);
 }
 
@@ -78,10 +73,8 @@ fn jobs_that_fail_or_panic_among_others_take_back_only_themselves() {
             });
         }
     });
-    let expected: BTreeSet<String> = [0, 3, 6, 9]
-        .iter()
-        .flat_map(|thread| (0..30).map(move |job| format!("{thread}-{job}")))
-        .collect();
+    let expected: BTreeSet<String> =
+        [0, 3, 6, 9].iter().flat_map(|thread| (0..30).map(move |job| format!("{thread}-{job}"))).collect();
     assert_eq!(names(&path).into_iter().collect::<BTreeSet<_>>(), expected);
 }
 
@@ -90,13 +83,8 @@ fn the_message_of_a_panic_is_in_the_error() {
     let (_folder, path) = folder();
     let writer = open(&path, &options()).unwrap();
     let outcome = writer.run(|_, _| -> Result<(), StoreError> { panic!("the pan is hot") });
-    assert_eq!(
-        outcome.unwrap_err().to_string(),
-        "a write panicked: the pan is hot"
-    );
-    writer
-        .run(|connection, count| add(connection, count, "after"))
-        .unwrap();
+    assert_eq!(outcome.unwrap_err().to_string(), "a write panicked: the pan is hot");
+    writer.run(|connection, count| add(connection, count, "after")).unwrap();
     assert_eq!(names(&path), ["after"]);
 }
 
@@ -117,9 +105,7 @@ fn a_job_that_borrows_runs_in_its_own_thread() {
                     });
                     assert_eq!(ran_in.unwrap(), me);
                     let name = name.clone();
-                    writer
-                        .run(move |connection, count| add(connection, count, &name))
-                        .unwrap();
+                    writer.run(move |connection, count| add(connection, count, &name)).unwrap();
                 }
             });
         }
@@ -131,13 +117,9 @@ fn a_job_that_borrows_runs_in_its_own_thread() {
 fn a_write_inside_a_write_is_refused_instead_of_hanging() {
     let (_folder, path) = folder();
     let writer = open(&path, &options()).unwrap();
-    let inner = writer
-        .run_here(|_, _| Ok(writer.run(|_, _| Ok(())).unwrap_err().code()))
-        .unwrap();
+    let inner = writer.run_here(|_, _| Ok(writer.run(|_, _| Ok(())).unwrap_err().code())).unwrap();
     assert_eq!(inner, "invalid");
-    let closing = writer
-        .run_here(|_, _| Ok(writer.close().unwrap_err().code()))
-        .unwrap();
+    let closing = writer.run_here(|_, _| Ok(writer.close().unwrap_err().code())).unwrap();
     assert_eq!(closing, "invalid");
 }
 
@@ -151,9 +133,7 @@ fn a_job_that_ends_its_transaction_fails() {
         Ok(())
     });
     assert_eq!(outcome.unwrap_err().code(), "internal");
-    writer
-        .run(|connection, count| add(connection, count, "whole"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "whole")).unwrap();
     assert_eq!(names(&path), ["whole"]);
 }
 
@@ -168,9 +148,7 @@ fn another_process_that_keeps_the_lock_makes_it_locked_after_the_wait() {
     assert_eq!(outcome.unwrap_err().code(), "store_locked");
     assert!(began.elapsed().as_millis() >= 50);
     other.execute_batch("ROLLBACK").unwrap();
-    writer
-        .run(|connection, count| add(connection, count, "in time"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "in time")).unwrap();
     assert_eq!(names(&path), ["in time"]);
 }
 
@@ -178,9 +156,7 @@ fn another_process_that_keeps_the_lock_makes_it_locked_after_the_wait() {
 fn a_closed_writer_says_so_and_leaves_no_log_behind() {
     let (_folder, path) = folder();
     let writer = open(&path, &options()).unwrap();
-    writer
-        .run(|connection, count| add(connection, count, "one"))
-        .unwrap();
+    writer.run(|connection, count| add(connection, count, "one")).unwrap();
     writer.close().unwrap();
     writer.close().unwrap();
     let outcome = writer.run(|connection, count| add(connection, count, "two"));
@@ -200,10 +176,7 @@ fn closing_answers_everyone_who_waits() {
                 let writer = &writer;
                 scope.spawn(move || {
                     let mut written = 0;
-                    while writer
-                        .run(|connection, count| add(connection, count, "x"))
-                        .is_ok()
-                    {
+                    while writer.run(|connection, count| add(connection, count, "x")).is_ok() {
                         written += 1;
                     }
                     written
@@ -212,10 +185,7 @@ fn closing_answers_everyone_who_waits() {
             .collect();
         writer_common::wait_until("some writes", || names(&path).len() > 20);
         writer.close().unwrap();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .sum::<usize>()
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
     });
     assert_eq!(names(&path).len(), acknowledged);
 }

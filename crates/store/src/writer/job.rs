@@ -36,11 +36,7 @@ impl<T> Outcome<T> {
 impl<F, T> Task<F, T> {
     pub(super) fn new(work: F) -> (Self, Outcome<T>) {
         let place = Arc::new(Mutex::new(None));
-        let task = Self {
-            work: Some(work),
-            produced: None,
-            outcome: Outcome(Arc::clone(&place)),
-        };
+        let task = Self { work: Some(work), produced: None, outcome: Outcome(Arc::clone(&place)) };
         (task, Outcome(place))
     }
 }
@@ -57,11 +53,7 @@ where
 
     fn finish(&mut self, outcome: Result<(), StoreError>) {
         let result = outcome.and_then(|()| self.produced.take().ok_or_else(lost));
-        let mut place = self
-            .outcome
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.outcome.0.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(result);
     }
 }

@@ -80,11 +80,7 @@ impl<C> Drop for Guest<C> {
 
 impl<C> Turn<C> {
     fn new() -> Arc<Self> {
-        Arc::new(Self {
-            thread: thread::current().id(),
-            news: Mutex::new(News::None),
-            changed: Condvar::new(),
-        })
+        Arc::new(Self { thread: thread::current().id(), news: Mutex::new(News::None), changed: Condvar::new() })
     }
 
     fn news(&self) -> MutexGuard<'_, News<C>> {
@@ -106,10 +102,7 @@ impl<C> Turn<C> {
                 News::None => {}
             }
             news = match deadline {
-                None => self
-                    .changed
-                    .wait(news)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => self.changed.wait(news).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
@@ -127,24 +120,14 @@ impl<C> Place<'_, C> {
     /// Leaves a ticket with a job, or to lead, and lets the next one come.
     pub(super) fn leave(mut self, job: Option<SharedJob<C>>) -> Arc<Turn<C>> {
         let turn = Turn::new();
-        self.0.tickets.push_back(Ticket {
-            turn: Arc::clone(&turn),
-            job,
-        });
+        self.0.tickets.push_back(Ticket { turn: Arc::clone(&turn), job });
         turn
     }
 }
 
 impl<C> Line<C> {
     pub(super) fn new() -> Self {
-        Self {
-            standing: Mutex::new(Standing {
-                leader: None,
-                batch: false,
-                closed: false,
-                tickets: VecDeque::new(),
-            }),
-        }
+        Self { standing: Mutex::new(Standing { leader: None, batch: false, closed: false, tickets: VecDeque::new() }) }
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing<C>> {
@@ -173,19 +156,12 @@ impl<C> Line<C> {
     }
 
     /// Waits for what becomes of a ticket; it is taken back when nobody came to it before `deadline`.
-    pub(super) fn wait(
-        &self,
-        turn: &Arc<Turn<C>>,
-        deadline: Instant,
-    ) -> Result<Called<C>, StoreError> {
+    pub(super) fn wait(&self, turn: &Arc<Turn<C>>, deadline: Instant) -> Result<Called<C>, StoreError> {
         if let Some(called) = turn.wait(Some(deadline)) {
             return Ok(called);
         }
         let mut standing = self.standing();
-        let place = standing
-            .tickets
-            .iter()
-            .position(|ticket| Arc::ptr_eq(&ticket.turn, turn));
+        let place = standing.tickets.iter().position(|ticket| Arc::ptr_eq(&ticket.turn, turn));
         if let Some(place) = place {
             drop(standing.tickets.remove(place));
             return Err(StoreError::Locked);

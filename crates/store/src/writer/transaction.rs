@@ -18,16 +18,10 @@ pub(super) struct Transaction<C> {
 
 impl<C: TransactionState> Transaction<C> {
     /// Takes the write lock, waiting for it as long as the connection's patience lasts.
-    pub(super) fn begin(
-        connection: &Connection,
-        shared: &Arc<C::Shared>,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn begin(connection: &Connection, shared: &Arc<C::Shared>) -> Result<Self, StoreError> {
         execute(connection, "BEGIN IMMEDIATE")?;
         match guarded(|| C::begin(shared, connection)) {
-            Ok(state) => Ok(Self {
-                state,
-                broken: None,
-            }),
+            Ok(state) => Ok(Self { state, broken: None }),
             Err(error) => {
                 roll_back(connection);
                 Err(error)
@@ -36,22 +30,14 @@ impl<C: TransactionState> Transaction<C> {
     }
 
     /// Runs a job that is alone in the transaction so far: when it fails, the transaction must be rolled back.
-    pub(super) fn attempt_first(
-        &mut self,
-        connection: &Connection,
-        job: &mut dyn Job<C>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn attempt_first(&mut self, connection: &Connection, job: &mut dyn Job<C>) -> Result<(), StoreError> {
         let state = &mut self.state;
         let outcome = guarded(|| job.execute(connection, state));
         self.note_end(connection, outcome)
     }
 
     /// Runs a job in a savepoint, so that the work before it stays when it fails.
-    pub(super) fn attempt(
-        &mut self,
-        connection: &Connection,
-        job: &mut dyn Job<C>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn attempt(&mut self, connection: &Connection, job: &mut dyn Job<C>) -> Result<(), StoreError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
@@ -98,24 +84,20 @@ impl<C: TransactionState> Transaction<C> {
     }
 
     /// Notices when the whole transaction ended inside a job.
-    fn note_end(
-        &mut self,
-        connection: &Connection,
-        outcome: Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn note_end(&mut self, connection: &Connection, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         if !connection.is_autocommit() {
             return outcome;
         }
-        let error = outcome.err().unwrap_or_else(|| {
-            StoreError::Internal("a job ended the transaction that it ran in".to_owned())
-        });
+        let error = outcome
+            .err()
+            .unwrap_or_else(|| StoreError::Internal("a job ended the transaction that it ran in".to_owned()));
         self.fail(error)
     }
 
     fn take_back(&mut self, connection: &Connection) {
         let state = &mut self.state;
-        let taken_back = execute(connection, "ROLLBACK TO job")
-            .and_then(|()| guarded(|| state.rollback_to_savepoint(connection)));
+        let taken_back =
+            execute(connection, "ROLLBACK TO job").and_then(|()| guarded(|| state.rollback_to_savepoint(connection)));
         if let Err(error) = taken_back {
             self.broken = Some(error);
         }

@@ -10,10 +10,7 @@ use std::time::{Duration, Instant};
 use chrysalis_store::{ConnectionOptions, Format, StoreError, TransactionState, Writer};
 use rusqlite::Connection;
 
-pub const FORMAT: Format = Format {
-    application_id: 0x7465_7374,
-    version: 1,
-};
+pub const FORMAT: Format = Format { application_id: 0x7465_7374, version: 1 };
 
 /// Counts what was written in the open transaction, as the head of a log would.
 #[derive(Debug)]
@@ -51,10 +48,7 @@ pub fn options() -> ConnectionOptions {
 }
 
 pub fn impatient(milliseconds: u64) -> ConnectionOptions {
-    ConnectionOptions {
-        busy_timeout: Duration::from_millis(milliseconds),
-        ..options()
-    }
+    ConnectionOptions { busy_timeout: Duration::from_millis(milliseconds), ..options() }
 }
 
 pub fn open(path: &Path, options: &ConnectionOptions) -> Result<Writer<Count>, StoreError> {
@@ -67,9 +61,7 @@ pub fn open(path: &Path, options: &ConnectionOptions) -> Result<Writer<Count>, S
 /// All names, read by a connection of its own.
 pub fn names(path: &Path) -> Vec<String> {
     let connection = chrysalis_store::open_reader(path, FORMAT, &options()).unwrap();
-    let mut statement = connection
-        .prepare("SELECT name FROM entry ORDER BY name")
-        .unwrap();
+    let mut statement = connection.prepare("SELECT name FROM entry ORDER BY name").unwrap();
     let names = statement.query_map([], |row| row.get(0)).unwrap();
     names.collect::<Result<_, _>>().unwrap()
 }
