@@ -6,6 +6,7 @@ mod connection;
 mod error;
 mod folder;
 mod readers;
+pub mod search;
 mod writer;
 
 pub use checkpoint::CheckpointReport;

@@ -1,0 +1,258 @@
+//! Searching the text index: rare words first, each hit checked against the ground.
+//!
+//! Scoring a posting by BM25 costs eight times what reading it does, so that a word of every second memory would
+//! take longer than all others together and say less. Terms are therefore taken from the rarest up, for as long as
+//! their postings fit a budget, and scored by BM25. Only when these find fewer memories than asked for are the
+//! commoner terms looked at: newest postings first, up to a limit, scored by the sum of their rarity alone.
+
+use std::collections::HashMap;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::Number;
+use super::filter::{Condition, Filter};
+use super::frequency::{Frequencies, indexed_rows};
+use super::query::{Term, any_of};
+use crate::error::StoreError;
+
+/// Postings scored by BM25, about half a microsecond each: this keeps a query near a millisecond.
+const POSTINGS_BUDGET: u64 = 3_000;
+
+/// A query's rarest term may be this common and still be scored by BM25.
+const FIRST_TERM_MAX: u64 = 9_000;
+
+/// Postings read for each commoner term.
+const COMMON_POSTINGS_MAX: usize = 4_000;
+
+/// Commoner terms looked at together; the next ones only if these find too little.
+const COMMON_TERMS_AT_A_TIME: usize = 6;
+
+/// A store of this size is searched by every term.
+const SMALL_STORE_ROWS: u64 = 2_000;
+
+/// A memory that the words of a query found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TextHit {
+    /// Which memory.
+    pub number: Number,
+    /// How well the words fit: greater is better, comparable within one search only.
+    pub score: f64,
+}
+
+/// What the words of a query found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TextFound {
+    /// Best first, no memory twice, all of them passing the filter.
+    pub hits: Vec<TextHit>,
+    /// The terms of the query that stand in some memory, rarest first.
+    pub terms: Vec<Term>,
+    /// How many of `terms`, from the first, were scored; the others are too common to tell memories apart.
+    pub scored: usize,
+}
+
+/// Finds the `k` memories which the terms of a query fit best, among those that pass the filter.
+///
+/// `reader` is a connection to the ground with the text index attached (see [`super::text::attach`]). With nothing
+/// that fits the result is empty. A selective filter gives `k` hits whenever so many fit.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when the index is damaged (then reset it, catch up and search again), or a fault.
+pub fn search(
+    reader: &Connection,
+    frequencies: &Frequencies,
+    terms: &[Term],
+    filter: &Filter,
+    k: usize,
+) -> Result<TextFound, StoreError> {
+    let rows = indexed_rows(reader)?;
+    let counted = count(reader, frequencies, terms, rows)?;
+    let rare = rare_terms(&counted, rows);
+    let (scored, common) = counted.split_at(rare);
+    let condition = filter.condition();
+    let mut hits = by_relevance(reader, &names(scored), &condition, k)?;
+    if hits.len() < k && !common.is_empty() {
+        let search = CommonSearch { reader, condition: &condition, wide: filter.is_wide(), rows };
+        search.extend(&mut hits, common, k)?;
+    }
+    Ok(TextFound { hits, terms: names(&counted), scored: rare })
+}
+
+type CountedTerm = (u64, Term);
+
+fn names(terms: &[CountedTerm]) -> Vec<Term> {
+    terms.iter().map(|(_, term)| term.clone()).collect()
+}
+
+/// The terms that occur at all, rarest first.
+fn count(
+    reader: &Connection,
+    frequencies: &Frequencies,
+    terms: &[Term],
+    rows: u64,
+) -> Result<Vec<CountedTerm>, StoreError> {
+    let mut counted = Vec::with_capacity(terms.len());
+    for term in terms {
+        let memories = frequencies.count(reader, term, rows)?;
+        if memories > 0 {
+            counted.push((memories, term.clone()));
+        }
+    }
+    counted.sort_by_key(|(memories, _)| *memories);
+    Ok(counted)
+}
+
+/// How many of the terms, from the rarest, are to be scored by BM25.
+fn rare_terms(counted: &[CountedTerm], rows: u64) -> usize {
+    if rows <= SMALL_STORE_ROWS {
+        return counted.len();
+    }
+    let mut postings = 0;
+    let within = counted.iter().take_while(|(memories, _)| {
+        postings += memories;
+        postings <= POSTINGS_BUDGET
+    });
+    match within.count() {
+        0 => usize::from(counted.first().is_some_and(|(memories, _)| *memories <= FIRST_TERM_MAX)),
+        count => count,
+    }
+}
+
+fn by_relevance(
+    reader: &Connection,
+    terms: &[Term],
+    condition: &Condition,
+    k: usize,
+) -> Result<Vec<TextHit>, StoreError> {
+    if terms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement =
+        reader.prepare_cached("SELECT rowid, bm25(words) FROM text_index.words WHERE words MATCH ?1")?;
+    // FTS5 gives the better fit the smaller number.
+    let found = statement
+        .query_map([any_of(terms)], |row| Ok(TextHit { number: row.get(0)?, score: -row.get::<_, f64>(1)? }))?;
+    let mut ranked: Vec<TextHit> = found.collect::<Result<_, _>>()?;
+    sort(&mut ranked);
+    first_passing(reader, &ranked, condition, k)
+}
+
+/// Best first; among equals the newest, so that the order never hangs on how the hits were found.
+fn sort(hits: &mut [TextHit]) {
+    hits.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(b.number.cmp(&a.number)));
+}
+
+/// The first `k` of `ranked` that the ground holds and the condition lets pass, in growing steps: most often the
+/// first step is enough, and asking for each hit while it is scored costs as much as scoring.
+fn first_passing(
+    reader: &Connection,
+    ranked: &[TextHit],
+    condition: &Condition,
+    k: usize,
+) -> Result<Vec<TextHit>, StoreError> {
+    let mut passed = Vec::new();
+    let mut start = 0;
+    let mut step = k.saturating_mul(2).clamp(32, 4_096);
+    while start < ranked.len() && passed.len() < k {
+        let part = &ranked[start..ranked.len().min(start + step)];
+        let passing = passing(reader, part.iter().map(|hit| hit.number), condition)?;
+        passed.extend(part.iter().filter(|hit| passing.binary_search(&hit.number).is_ok()));
+        start += part.len();
+        step = (step * 4).min(4_096);
+    }
+    passed.truncate(k);
+    Ok(passed)
+}
+
+/// Those of `numbers` that the ground holds and the condition lets pass, in ascending order.
+///
+/// # Errors
+/// Those of the database.
+pub fn passing(
+    reader: &Connection,
+    numbers: impl Iterator<Item = Number>,
+    condition: &Condition,
+) -> Result<Vec<Number>, StoreError> {
+    let listed: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    let list = format!("[{}]", listed.join(","));
+    let sql = format!(
+        "SELECT m.number FROM json_each(?) j CROSS JOIN main.memory m ON m.number = j.value WHERE {}",
+        condition.sql
+    );
+    let values = std::iter::once(Value::Text(list)).chain(condition.values.iter().cloned());
+    let mut statement = reader.prepare_cached(&sql)?;
+    let mut passing: Vec<Number> =
+        statement.query_map(params_from_iter(values), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    passing.sort_unstable();
+    Ok(passing)
+}
+
+/// The search by terms that many memories share.
+struct CommonSearch<'a> {
+    reader: &'a Connection,
+    condition: &'a Condition,
+    wide: bool,
+    rows: u64,
+}
+
+impl CommonSearch<'_> {
+    /// Adds to `hits` what the common terms find beyond them, never above them.
+    fn extend(&self, hits: &mut Vec<TextHit>, common: &[CountedTerm], k: usize) -> Result<(), StoreError> {
+        for terms in common.chunks(COMMON_TERMS_AT_A_TIME) {
+            let passed = self.passing_beyond(hits, terms, k)?;
+            let ceiling = hits.last().map_or(f64::INFINITY, |hit| hit.score);
+            hits.extend(passed.iter().map(|hit| TextHit { score: hit.score.min(ceiling), ..*hit }));
+            if hits.len() >= k {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn passing_beyond(&self, hits: &[TextHit], terms: &[CountedTerm], k: usize) -> Result<Vec<TextHit>, StoreError> {
+        let found = self.candidates(terms, self.wide)?;
+        let passed = self.new_ones(hits, &found, k)?;
+        let cut_off = self.wide && found.len() >= COMMON_POSTINGS_MAX;
+        if hits.len() + passed.len() >= k || !cut_off {
+            return Ok(passed);
+        }
+        // Many of the newest have expired: look again, with the filter at each posting.
+        self.new_ones(hits, &self.candidates(terms, false)?, k)
+    }
+
+    fn new_ones(&self, hits: &[TextHit], found: &[TextHit], k: usize) -> Result<Vec<TextHit>, StoreError> {
+        let known = |number| hits.iter().any(|hit| hit.number == number);
+        let fresh: Vec<TextHit> = found.iter().filter(|hit| !known(hit.number)).copied().collect();
+        first_passing(self.reader, &fresh, self.condition, k - hits.len())
+    }
+
+    fn candidates(&self, terms: &[CountedTerm], unfiltered: bool) -> Result<Vec<TextHit>, StoreError> {
+        let mut scores: HashMap<Number, f64> = HashMap::new();
+        for (memories, term) in terms {
+            let rarity = (1.0 + self.rows as f64 / *memories as f64).ln();
+            for number in self.postings(term, unfiltered)? {
+                *scores.entry(number).or_default() += rarity;
+            }
+        }
+        let mut found: Vec<TextHit> = scores.into_iter().map(|(number, score)| TextHit { number, score }).collect();
+        sort(&mut found);
+        Ok(found)
+    }
+
+    /// The newest memories that hold `term`, those that pass the filter unless `unfiltered`.
+    fn postings(&self, term: &Term, unfiltered: bool) -> Result<Vec<Number>, StoreError> {
+        let join = if unfiltered {
+            String::new()
+        } else {
+            format!(" CROSS JOIN main.memory m ON m.number = w.rowid AND {}", self.condition.sql)
+        };
+        let sql = format!(
+            "SELECT w.rowid FROM text_index.words w{join} WHERE w.words MATCH ? ORDER BY w.rowid DESC LIMIT {COMMON_POSTINGS_MAX}"
+        );
+        let filter = if unfiltered { &[][..] } else { &self.condition.values[..] };
+        let values = filter.iter().cloned().chain([Value::Text(term.expression())]);
+        let mut statement = self.reader.prepare_cached(&sql)?;
+        let numbers = statement.query_map(params_from_iter(values), |row| row.get(0))?;
+        Ok(numbers.collect::<Result<_, _>>()?)
+    }
+}

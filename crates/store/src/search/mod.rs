@@ -1,0 +1,73 @@
+//! Finding memories: the text index, the vectors, the filters and the fusion of scores.
+//!
+//! All of it is derived from the ground (`chrysalis.db`) and may be lost: the text index lives in `text.db`, the
+//! vectors in `vectors.db`, and both rebuild or refill themselves. Rows are keyed by the memory's `number`, and
+//! what is new in the ground is found through its `changed` feed, one number per row that only ever grows.
+
+pub mod derived;
+pub mod feed;
+pub mod filter;
+pub mod frequency;
+pub mod fuse;
+pub mod lookup;
+pub mod matrix;
+pub mod nearest;
+pub mod query;
+pub mod text;
+pub mod vector;
+
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, ErrorCode, ToSql, ffi};
+
+use crate::error::StoreError;
+
+/// The key of a memory inside one store: `memory.number`.
+pub type Number = i64;
+
+/// A random value that the ground and each of its derived files share, so that a file of another store is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreMark(pub [u8; 16]);
+
+impl ToSql for StoreMark {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.as_slice().to_sql()
+    }
+}
+
+/// Reads the newest position of the ground's `changed` feed. It never falls, not even when memories are removed.
+///
+/// # Errors
+/// Those of the database.
+pub fn ground_position(ground: &Connection) -> Result<i64, StoreError> {
+    let mut statement = ground.prepare_cached("SELECT changed FROM main.clock")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
+/// Tells whether `error` says that a derived file is damaged, as opposed to busy, full or out of reach.
+///
+/// A missing table counts: a derived file that was emptied under us holds none.
+pub(crate) fn is_damage(error: &StoreError) -> bool {
+    match error {
+        StoreError::Corrupt { .. } => true,
+        StoreError::Sqlite(source) => is_damage_in_sqlite(source),
+        _ => false,
+    }
+}
+
+fn is_damage_in_sqlite(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, message) => is_damage_code(*failure, message.as_deref()),
+        rusqlite::Error::SqlInputError { error, msg, .. } => is_damage_code(*error, Some(msg)),
+        rusqlite::Error::QueryReturnedNoRows => true,
+        _ => false,
+    }
+}
+
+fn is_damage_code(failure: ffi::Error, message: Option<&str>) -> bool {
+    let missing = ["no such table", "no such column", "vtable constructor failed"];
+    match failure.code {
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => true,
+        ErrorCode::Unknown => message.is_some_and(|text| missing.iter().any(|part| text.contains(part))),
+        _ => false,
+    }
+}
