@@ -105,7 +105,8 @@ pub enum Missing {
 pub enum Admission {
     /// To be stored, in this order. Empty when all of it was known.
     Admitted(Vec<Verified>),
-    /// To be offered again when these have arrived.
+    /// To be offered again when these have arrived. Two segments of two logs whose authors answered each other can
+    /// wait for each other's beginning: who holds such a segment offers it in parts, each by its own last signature.
     Waiting(Vec<Missing>),
     /// Another branch of a log: void, to be stored only where a valid operation depends on it.
     Forked {

@@ -375,3 +375,19 @@ fn the_log_of_an_unknown_author_waits_for_its_opening_by_name() {
     assert_eq!(ledger.offer_one(&words), Ok(Admission::Waiting(vec![Missing::Log(author.log())])));
     assert_eq!(ledger.offer_one(&stranger), Ok(Admission::Waiting(vec![Missing::Log(LogId([3; 32]))])));
 }
+
+#[test]
+fn two_segments_that_wait_for_each_other_s_beginning_are_admitted_in_parts() {
+    let ((mut one, open), (mut other, other_open)) = (opened(1), opened(2));
+    let asks = one.note("asks");
+    let answers = other.note_after("answers", &[&asks]);
+    let thanks = one.note_after("thanks", &[&answers]);
+    let segments = [vec![open, asks, thanks], vec![other_open, answers]];
+    let mut ledger = MemoryLedger::new(&open_space());
+    for segment in &segments {
+        assert!(matches!(ledger.offer(segment), Ok(Admission::Waiting(_))));
+    }
+    ledger.accept(&segments[0][..2]);
+    ledger.accept(&segments[1]);
+    ledger.accept(&segments[0]);
+}

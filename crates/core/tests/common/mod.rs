@@ -72,17 +72,20 @@ impl MemoryLedger {
         assert!(matches!(&admission, Admission::Admitted(news) if !news.is_empty()), "{admission:?}");
     }
 
-    /// Offers a segment as the network brings it: what waits is offered again whenever something new was kept.
+    /// Offers a segment as the network brings it: what waits is offered again whenever something new was kept, in
+    /// halves, since two segments can wait for each other's beginning.
     pub fn receive(&mut self, segment: &[Operation]) {
         self.waiting.push(segment.to_vec());
         loop {
-            let before = self.operations.len();
+            let (before, mut halved) = (self.operations.len(), false);
             for segment in std::mem::take(&mut self.waiting) {
                 if let Ok(Admission::Waiting(_)) = self.offer(&segment) {
-                    self.waiting.push(segment);
+                    let (first, second) = segment.split_at(segment.len().div_ceil(2));
+                    halved |= !second.is_empty();
+                    self.waiting.extend([first, second].into_iter().filter(|half| !half.is_empty()).map(<[_]>::to_vec));
                 }
             }
-            if self.operations.len() == before {
+            if self.operations.len() == before && !halved {
                 return;
             }
         }
