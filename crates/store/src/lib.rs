@@ -1,17 +1,36 @@
-//! Store.
+//! The store of Chrysalis Memory: one replica of one space, in one folder.
+//!
+//! The log is the ground ([`ledger`]); views ([`view`]), text index and vectors ([`search`]) are derived from it and
+//! can be made again. Start reading at [`Store`], then [`turn`] (what a write transaction is), then [`view`].
 
 mod backoff;
 mod checkpoint;
 mod connection;
+pub mod edit;
 mod error;
 mod folder;
+mod indexes;
+pub mod ledger;
+mod read;
 mod readers;
+mod recall;
+pub mod row;
+pub mod schema;
 pub mod search;
+mod store;
+pub mod turn;
+mod uses;
+pub mod view;
 mod writer;
 
 pub use checkpoint::CheckpointReport;
 pub use connection::{ConnectionOptions, Durability, Format, migrate, open_reader, open_writer, stamp};
+pub use edit::Edit;
 pub use error::StoreError;
 pub use folder::{Folder, Seed};
+pub use read::{Changed, Order, Revision};
 pub use readers::{ReadConnection, Readers};
+pub use recall::{Answer, Found, Query};
+pub use row::MemoryRow;
+pub use store::{Forgotten, Remember, Store, StoreOptions};
 pub use writer::{TransactionState, Writer};

@@ -1,0 +1,172 @@
+//! The derived files of one store as this process holds them: text index and vectors, opened when first needed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::search::derived::truncate_log;
+use crate::search::frequency::Frequencies;
+use crate::search::matrix::Matrix;
+use crate::search::{StoreMark, feed, is_damage, text, vector};
+use crate::store::Store;
+
+/// Rows indexed by one call before it looks whether the store was closed meanwhile.
+const ROWS_PER_STEP: usize = 20_000;
+
+/// The derived files, shared by the threads of a process.
+pub(crate) struct Indexes {
+    text_path: PathBuf,
+    vectors_path: PathBuf,
+    mark: StoreMark,
+    text: Mutex<Handle>,
+    vectors: Mutex<Handle>,
+    matrices: Mutex<BTreeMap<String, Arc<Matrix>>>,
+    pub(crate) frequencies: Frequencies,
+}
+
+/// A connection that is opened when first used.
+#[derive(Default)]
+pub(crate) struct Handle {
+    connection: Option<Connection>,
+    closed: bool,
+}
+
+impl Handle {
+    fn get(&mut self, open: impl FnOnce() -> Result<Connection, StoreError>) -> Result<&mut Connection, StoreError> {
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            empty => Ok(empty.insert(open()?)),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Indexes {
+    pub(crate) fn new(folder: &Folder, mark: [u8; 16]) -> Self {
+        Self {
+            text_path: folder.text(),
+            vectors_path: folder.vectors(),
+            mark: StoreMark(mark),
+            text: Mutex::default(),
+            vectors: Mutex::default(),
+            matrices: Mutex::default(),
+            frequencies: Frequencies::new(),
+        }
+    }
+
+    /// Runs `job` with the connection that writes the text index.
+    pub(crate) fn with_text<T>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut handle = lock(&self.text);
+        let connection = handle.get(|| text::open(&self.text_path, self.mark))?;
+        job(connection).map_err(|error| error.in_file(&self.text_path))
+    }
+
+    /// Runs `job` with the connection that writes the vectors.
+    pub(crate) fn with_vectors<T>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut handle = lock(&self.vectors);
+        let connection = handle.get(|| vector::open(&self.vectors_path, self.mark))?;
+        job(connection).map_err(|error| error.in_file(&self.vectors_path))
+    }
+
+    /// The vectors of a model in memory, caught up with the file.
+    pub(crate) fn matrix(&self, model: &str) -> Result<Arc<Matrix>, StoreError> {
+        let matrix = {
+            let mut matrices = lock(&self.matrices);
+            Arc::clone(matrices.entry(model.to_owned()).or_insert_with(|| Arc::new(Matrix::new(model))))
+        };
+        self.with_vectors(|vectors| matrix.catch_up(vectors))?;
+        Ok(matrix)
+    }
+
+    /// Brings the text index up to what `ground` shows.
+    pub(crate) fn catch_up_text(&self, ground: &Connection) -> Result<(), StoreError> {
+        while !self.with_text(|index| feed::catch_up(ground, index, self.mark, ROWS_PER_STEP))?.current {}
+        Ok(())
+    }
+
+    /// Makes a search connection see the text index.
+    pub(crate) fn attach(&self, reader: &Connection) -> Result<(), StoreError> {
+        self.with_text(|_| Ok(()))?;
+        text::attach(reader, &self.text_path)
+    }
+
+    /// Empties the text index: it fills again from the ground.
+    pub(crate) fn reset_text(&self) -> Result<(), StoreError> {
+        self.frequencies.clear();
+        self.with_text(|index| text::reset(index, self.mark))
+    }
+
+    /// Erases memories from every derived file, their write-ahead logs included.
+    pub(crate) fn erase(&self, numbers: &[i64]) -> Result<(), StoreError> {
+        self.frequencies.clear();
+        let erased = self.with_text(|index| text::erase(index, numbers).map(drop));
+        if erased.as_ref().is_err_and(is_damage) {
+            self.reset_text()?;
+        } else {
+            erased?;
+        }
+        if !self.vectors_path.exists() {
+            return Ok(());
+        }
+        match self.with_vectors(|vectors| vector::erase(vectors, numbers).map(drop)) {
+            Err(error) if is_damage(&error) => self.with_vectors(|vectors| vector::reset(vectors, self.mark)),
+            other => other,
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        for handle in [&self.text, &self.vectors] {
+            let mut handle = lock(handle);
+            handle.closed = true;
+            if let Some(connection) = handle.connection.take() {
+                // What can't be moved out of the log now is moved when the file is opened next.
+                let _ = truncate_log(&connection);
+            }
+        }
+        lock(&self.matrices).clear();
+    }
+}
+
+impl Store {
+    /// Erases from the derived files, and from the write-ahead log, what left the views: nothing when nothing did.
+    pub(crate) fn erase_derived(&self) -> Result<(), StoreError> {
+        let numbers = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT memory FROM erasure")?;
+            Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?)
+        })?;
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        self.indexes.erase(&numbers)?;
+        self.writer.run(move |connection, _| {
+            let mut statement = connection.prepare_cached("DELETE FROM erasure WHERE memory = ?1")?;
+            numbers.iter().try_for_each(|number| statement.execute([number]).map(drop))?;
+            Ok(())
+        })?;
+        self.writer.checkpoint_now(true).map(drop)
+    }
+
+    /// Brings the text index up to the newest write.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] inside a batch; else those of the disk.
+    pub fn catch_up_text(&self) -> Result<(), StoreError> {
+        self.read(|connection| self.indexes.catch_up_text(connection))
+    }
+}

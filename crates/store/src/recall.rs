@@ -1,0 +1,158 @@
+//! Recall: text candidates and vector candidates, fused, ranked and loaded, with an outcome that says what was missing.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::connection::open_reader;
+use crate::error::StoreError;
+use crate::row::{self, MemoryRow};
+use crate::schema::FORMAT;
+use crate::search::filter::Filter;
+use crate::search::fuse::{Fused, Mode, fuse};
+use crate::search::lookup::{self, TextFound};
+use crate::search::query;
+use crate::search::{is_damage, nearest, vector};
+use crate::store::Store;
+
+/// Idle connections for searching, each with the text index attached.
+const IDLE_SEARCHERS: usize = 8;
+
+/// Candidates taken from each side for every hit asked for, and at least so many.
+const CANDIDATES_PER_HIT: usize = 3;
+const CANDIDATES_MIN: usize = 50;
+
+/// Connections with the text index attached.
+#[derive(Default)]
+pub(crate) struct Searchers(Mutex<Vec<Connection>>);
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The words.
+    pub text: String,
+    /// How many hits at most.
+    pub k: usize,
+    /// Which memories may be hits.
+    pub filter: Filter,
+    /// What to go by.
+    pub mode: Mode,
+    /// The model and the query's vector, when there is one.
+    pub vector: Option<(String, Vec<f32>)>,
+}
+
+/// One memory that was found, and why.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The memory.
+    pub row: MemoryRow,
+    /// The parts of its score.
+    pub fused: Fused,
+    /// The words of the query that stand in it.
+    pub words: Vec<String>,
+}
+
+/// What a recall gave.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// Best first.
+    pub hits: Vec<Found>,
+    /// Memories whose vector is still missing, when vectors were asked for.
+    pub without_vector: usize,
+    /// Whether the words of an open batch could not be searched.
+    pub batch_unseen: bool,
+}
+
+impl Store {
+    /// Finds memories. Sees every write that was acknowledged before, by any process; inside a batch, not the batch's
+    /// own. Gives nothing when nothing fits.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a vector of the wrong length; those of the disk. A damaged index is made again.
+    pub fn recall(&self, query: &Query) -> Result<Answer, StoreError> {
+        match self.recall_once(query) {
+            Err(error) if is_damage(&error) => {
+                self.searchers.clear();
+                self.indexes.reset_text()?;
+                self.recall_once(query)
+            }
+            other => other,
+        }
+    }
+
+    fn recall_once(&self, query: &Query) -> Result<Answer, StoreError> {
+        let searcher = self.searchers.take(self)?;
+        self.indexes.catch_up_text(&searcher)?;
+        let answer = self.recall_with(&searcher, query)?;
+        self.searchers.give_back(searcher);
+        Ok(Answer { batch_unseen: self.writer.in_batch(), ..answer })
+    }
+
+    fn recall_with(&self, searcher: &Connection, query: &Query) -> Result<Answer, StoreError> {
+        let wanted = query.k.saturating_mul(CANDIDATES_PER_HIT).max(CANDIDATES_MIN);
+        let terms = query::parse(&query.text);
+        let text = match query.mode {
+            Mode::Vector => TextFound::default(),
+            _ => lookup::search(searcher, &self.indexes.frequencies, &terms, &query.filter, wanted)?,
+        };
+        let scored: Vec<(i64, f64)> = text.hits.iter().map(|hit| (hit.number, hit.score)).collect();
+        let mut answer = Answer::default();
+        let mut cosines = Vec::new();
+        if let (Some((model, vector)), Mode::Hybrid | Mode::Vector) = (&query.vector, query.mode) {
+            let matrix = self.indexes.matrix(model)?;
+            let near = nearest::search(searcher, &matrix, vector, &query.filter, wanted)?;
+            let numbers: Vec<i64> = scored.iter().map(|(number, _)| *number).collect();
+            let by_number = near.into_iter().chain(matrix.cosines(vector, &numbers)?);
+            let by_number: BTreeMap<i64, f64> = by_number.map(|hit| (hit.number, f64::from(hit.cosine))).collect();
+            cosines = by_number.into_iter().collect();
+            answer.without_vector = self.count_without_vector(searcher, model)?;
+        }
+        let rows = fuse(query.mode, &scored, &cosines, query.k);
+        let words: Vec<&str> = text.terms.iter().map(|term| term.text()).collect();
+        for fused in rows {
+            // A memory that was forgotten while we searched is no hit.
+            if let Some(row) = row::by_number(searcher, fused.number)? {
+                let words = words_in(&row, &words);
+                answer.hits.push(Found { row, fused, words });
+            }
+        }
+        Ok(answer)
+    }
+
+    fn count_without_vector(&self, ground: &Connection, model: &str) -> Result<usize, StoreError> {
+        const COUNTED_MAX: usize = 1_000;
+        self.indexes.with_vectors(|vectors| Ok(vector::pending(ground, vectors, model, COUNTED_MAX)?.len()))
+    }
+}
+
+/// The words that can be seen to stand in the memory; the index also finds other forms of a word.
+fn words_in(row: &MemoryRow, words: &[&str]) -> Vec<String> {
+    let content = row.content.to_lowercase();
+    words.iter().filter(|word| content.contains(**word)).map(|word| (*word).to_owned()).collect()
+}
+
+impl Searchers {
+    fn take(&self, store: &Store) -> Result<Connection, StoreError> {
+        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => {
+                let connection = open_reader(&store.folder.database(), FORMAT, &store.options.connection)?;
+                store.indexes.attach(&connection)?;
+                Ok(connection)
+            }
+        }
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_SEARCHERS {
+            idle.push(connection);
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

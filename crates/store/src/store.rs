@@ -1,0 +1,463 @@
+//! The store: one replica of one space, in one folder.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrysalis_core::id::{MemoryId, ReplicaKey};
+use chrysalis_core::limits;
+use chrysalis_core::log::Head;
+use chrysalis_core::member::Space;
+use chrysalis_core::merge::Document;
+use chrysalis_core::payload::{Field, Forget, Payload, Value};
+use chrysalis_core::sign::SecretKey;
+use rusqlite::Connection;
+
+use crate::connection::ConnectionOptions;
+use crate::edit::Edit;
+use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::readers::{ReadConnection, Readers};
+use crate::row::{self, MemoryRow};
+use crate::schema::{self, FORMAT};
+use crate::turn::{Clock, Shared, Turn, random};
+use crate::writer::Writer;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// Name of the open space that a new store keeps; an existing store must keep the same.
+    pub space: String,
+    /// How connections are set up.
+    pub connection: ConnectionOptions,
+    /// Bytes of payload that this replica allows itself.
+    pub payload_bytes_max: usize,
+    /// The present.
+    pub clock: Clock,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            space: "default".to_owned(),
+            connection: ConnectionOptions::default(),
+            payload_bytes_max: limits::PAYLOAD_BYTES_DEFAULT,
+            clock: Arc::new(system_clock),
+        }
+    }
+}
+
+fn system_clock() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    now.as_millis() as u64
+}
+
+/// What is said of a memory, new or known.
+#[derive(Clone, Default, Debug)]
+pub struct Remember {
+    /// Its id; a new one is made when there is none.
+    pub id: Option<String>,
+    /// What it says.
+    pub edit: Edit,
+}
+
+/// What forgetting did here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Forgotten {
+    /// The store's number of the memory.
+    pub number: i64,
+    /// How many operations lost their words.
+    pub operations: usize,
+}
+
+/// One replica of one space, in one folder. Shared by threads; other processes may open the same folder.
+pub struct Store {
+    pub(crate) folder: Folder,
+    pub(crate) writer: Writer<Turn>,
+    pub(crate) readers: Readers,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) options: StoreOptions,
+    pub(crate) indexes: crate::indexes::Indexes,
+    pub(crate) searchers: crate::recall::Searchers,
+    pub(crate) uses: crate::uses::Uses,
+}
+
+impl Store {
+    /// Opens the store in this folder, making it when it is new.
+    ///
+    /// # Errors
+    /// Those of [`Folder::load_or_create_seed`] and of opening the database; [`StoreError::Invalid`] when the store
+    /// keeps another space.
+    pub fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let folder = Folder::at(path);
+        folder.create()?;
+        let key = SecretKey::from_seed(folder.load_or_create_seed()?.as_bytes());
+        let wanted = Space::Open { name: options.space.clone() };
+        if options.space.is_empty() || options.space.len() > limits::NAME_BYTES_MAX {
+            return Err(StoreError::Invalid("a space has a name of 1 to 1024 bytes".to_owned()));
+        }
+        let shared = Shared {
+            key,
+            space: wanted.clone(),
+            clock: Arc::clone(&options.clock),
+            payload_bytes_max: options.payload_bytes_max,
+        };
+        let path = folder.database();
+        let writer = Writer::open(&path, FORMAT, &options.connection, shared, |connection, found| {
+            schema::bring_up(connection, found)
+        })?;
+        let (mark, shared) = writer.run_here(|connection, turn| {
+            check_space(connection, &wanted)?;
+            let mark = mark_of(connection)?;
+            settle_own_log(connection, turn, &path)?;
+            Ok((mark, Arc::clone(turn.shared())))
+        })?;
+        let readers = Readers::new(&path, FORMAT, options.connection.clone());
+        let indexes = crate::indexes::Indexes::new(&folder, mark);
+        let store = Self {
+            folder,
+            writer,
+            readers,
+            shared,
+            options,
+            indexes,
+            searchers: Default::default(),
+            uses: Default::default(),
+        };
+        store.sweep()?;
+        Ok(store)
+    }
+
+    /// The replica's public key.
+    pub fn replica(&self) -> ReplicaKey {
+        self.shared.key.public()
+    }
+
+    /// The space kept here.
+    pub fn space(&self) -> &Space {
+        &self.shared.space
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        (self.shared.clock)() as i64
+    }
+
+    /// The head of the own log.
+    pub fn head(&self) -> Result<Head, StoreError> {
+        self.read(|connection| {
+            let tables = crate::ledger::Tables { connection, space: self.shared.space.id() };
+            let own = tables.own_head()?;
+            own.map(|(_, head)| head).ok_or_else(|| crate::ledger::damaged("the store has no log of its own"))
+        })
+    }
+
+    /// Reads, inside this thread's batch if it has one open.
+    pub(crate) fn read<T>(&self, job: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let located = |error: StoreError| error.in_file(&self.folder.database());
+        if self.writer.in_batch() {
+            return self.writer.run_here(|connection, _| job(connection)).map_err(located);
+        }
+        let reader: ReadConnection = self.readers.get()?;
+        job(&reader).map_err(located)
+    }
+
+    /// Remembers one memory, as durably as the options say. One with a known id is edited; when nothing would
+    /// change, nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] with `not_allowed` when the id was forgotten or the content withdrawn, or with
+    /// `too_large`; and those of [`Writer::run`].
+    pub fn remember(&self, agent: &str, wanted: Remember) -> Result<MemoryRow, StoreError> {
+        let agent = agent.to_owned();
+        self.writer.run(move |connection, turn| remember_one(connection, turn, &agent, wanted))
+    }
+
+    /// Remembers many, all of them or none.
+    ///
+    /// # Errors
+    /// As [`Store::remember`].
+    pub fn remember_many(&self, agent: &str, wanted: Vec<Remember>) -> Result<Vec<MemoryRow>, StoreError> {
+        let agent = agent.to_owned();
+        self.writer.run(move |connection, turn| {
+            wanted.into_iter().map(|wanted| remember_one(connection, turn, &agent, wanted)).collect()
+        })
+    }
+
+    /// Changes a memory.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; and as [`Store::remember`].
+    pub fn update(&self, agent: &str, id: &str, edit: Edit) -> Result<MemoryRow, StoreError> {
+        let (agent, id) = (agent.to_owned(), MemoryId::new(id)?);
+        self.writer.run(move |connection, turn| {
+            let now_ms = (turn.shared().clock)() as i64;
+            let row = row::by_id(connection, id.as_str(), now_ms)?;
+            let row = row.ok_or_else(|| StoreError::NotFound(format!("memory {id:?}", id = id.as_str())))?;
+            write_edit(connection, turn, &agent, &id, row.number, edit)
+        })
+    }
+
+    /// Forgets a memory everywhere: its words leave every file of the store before this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; and those of [`Writer::run`].
+    pub fn forget(&self, id: &str, reason: &str, withdraw: bool) -> Result<Forgotten, StoreError> {
+        let (id, reason) = (MemoryId::new(id)?, reason.to_owned());
+        if reason.len() > limits::NAME_BYTES_MAX {
+            return Err(StoreError::Invalid("a reason has at most 1024 bytes".to_owned()));
+        }
+        let forgotten = self.writer.run(move |connection, turn| forget_one(connection, turn, id, reason, withdraw))?;
+        if !self.writer.in_batch() {
+            self.erase_derived()?;
+        }
+        Ok(forgotten)
+    }
+
+    /// Opens a transaction that this thread keeps until [`Store::commit_batch`].
+    ///
+    /// # Errors
+    /// Those of [`Writer::begin_batch`].
+    pub fn begin_batch(&self) -> Result<(), StoreError> {
+        self.writer.begin_batch()
+    }
+
+    /// Ends the batch of this thread: on disk when this returns.
+    ///
+    /// # Errors
+    /// Those of [`Writer::commit_batch`].
+    pub fn commit_batch(&self) -> Result<(), StoreError> {
+        self.writer.commit_batch()?;
+        self.erase_derived()
+    }
+
+    /// Takes the batch of this thread back.
+    ///
+    /// # Errors
+    /// Those of [`Writer::rollback_batch`].
+    pub fn rollback_batch(&self) -> Result<(), StoreError> {
+        self.writer.rollback_batch()
+    }
+
+    /// Ends what is past its time, lets waiting effects happen, and erases what still has to leave derived files.
+    /// Returns how many operations lost their words.
+    ///
+    /// # Errors
+    /// Those of [`Writer::run`].
+    pub fn sweep(&self) -> Result<usize, StoreError> {
+        let now_ms = self.now_ms();
+        let due = self.read(|connection| {
+            let sql = "SELECT EXISTS(SELECT 1 FROM operation WHERE expires_at <= ?1 AND payload IS NOT NULL)
+                           OR EXISTS(SELECT 1 FROM operation WHERE state = 5)";
+            Ok(connection.prepare_cached(sql)?.query_row([now_ms], |row| row.get::<_, bool>(0))?)
+        })?;
+        let mut expired = 0;
+        if due {
+            expired = self.writer.run(|connection, turn| {
+                let views = turn.views(connection);
+                views.release()?;
+                views.expire()
+            })?;
+        }
+        self.erase_derived()?;
+        Ok(expired)
+    }
+
+    /// Makes every view again from the log, and the derived files from the views.
+    ///
+    /// # Errors
+    /// Those of [`Writer::run`]; [`StoreError::Corrupt`] when the log itself is damaged.
+    pub fn rebuild(&self) -> Result<(), StoreError> {
+        self.writer.run(|connection, turn| turn.views(connection).rebuild())?;
+        self.indexes.reset_text()?;
+        self.erase_derived()
+    }
+
+    /// Closes the store. Closing twice is no error.
+    ///
+    /// # Errors
+    /// Those of [`Writer::close`].
+    pub fn close(&self) -> Result<(), StoreError> {
+        let flushed = self.flush_uses();
+        self.searchers.clear();
+        self.indexes.close();
+        self.readers.close();
+        self.writer.close()?;
+        match flushed {
+            Err(StoreError::Closed) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn check_space(connection: &Connection, wanted: &Space) -> Result<(), StoreError> {
+    match schema::meta(connection, "space")? {
+        None => schema::set_meta(connection, "space", &wanted.encode()),
+        Some(bytes) => {
+            let kept = Space::decode(&bytes).map_err(|refusal| crate::ledger::damaged(refusal.to_string()))?;
+            if kept == *wanted {
+                return Ok(());
+            }
+            let what = format!("this store keeps the space {:?}, not {:?}", kept.name(), wanted.name());
+            Err(StoreError::Invalid(what))
+        }
+    }
+}
+
+/// Random bytes that tell this store's derived files from another's.
+fn mark_of(connection: &Connection) -> Result<[u8; 16], StoreError> {
+    if let Some(mark) = schema::meta(connection, "mark")? {
+        return mark.try_into().map_err(|_| crate::ledger::damaged("the store's mark has the wrong length"));
+    }
+    let mark = random()?;
+    schema::set_meta(connection, "mark", &mark)?;
+    Ok(mark)
+}
+
+/// Opens the own log, or a new epoch of it when this file is a copy: two stores that continue one log would fork it.
+fn settle_own_log(connection: &Connection, turn: &mut Turn, path: &Path) -> Result<(), StoreError> {
+    let bound = binding(path)?;
+    let key = turn.shared().key.public();
+    let continues = match turn.head() {
+        None => false,
+        Some(head) if head.facts.replica != key => {
+            return Err(StoreError::Key("the key file belongs to another store".to_owned()));
+        }
+        Some(head) => {
+            let tables = crate::ledger::Tables { connection, space: turn.shared().space.id() };
+            let void = tables.find_log(&head.log)?.is_some_and(|(_, _, cut)| cut.is_some());
+            !void && schema::meta(connection, "binding")?.as_ref() == Some(&bound)
+        }
+    };
+    if continues {
+        return Ok(());
+    }
+    turn.open_epoch(connection, None)?;
+    schema::set_meta(connection, "binding", &bound)
+}
+
+/// What tells this very file from a copy of it, as far as one machine can know.
+fn binding(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let metadata = std::fs::metadata(path).map_err(|error| StoreError::io(path, error))?;
+    #[cfg(unix)]
+    let file = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let file =
+        metadata.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |at| at.as_nanos() as u64);
+    let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
+    Ok(chrysalis_core::id::digest("chrysalis/binding/1", &[&machine, &file.to_be_bytes()])[..16].to_vec())
+}
+
+fn remember_one(
+    connection: &Connection,
+    turn: &mut Turn,
+    agent: &str,
+    wanted: Remember,
+) -> Result<MemoryRow, StoreError> {
+    let id = match &wanted.id {
+        Some(id) => MemoryId::new(id)?,
+        None => MemoryId::new(&new_id((turn.shared().clock)())?)?,
+    };
+    let known = match &wanted.id {
+        Some(_) => turn.views(connection).number_of(id.as_str())?,
+        None => None,
+    };
+    match known {
+        Some(number) => write_edit(connection, turn, agent, &id, number, wanted.edit),
+        None => write(connection, turn, agent, &id, wanted.edit, &Document::default()),
+    }
+}
+
+/// Edits a memory that has operations already, unless nothing would change.
+fn write_edit(
+    connection: &Connection,
+    turn: &mut Turn,
+    agent: &str,
+    id: &MemoryId,
+    number: i64,
+    edit: Edit,
+) -> Result<MemoryRow, StoreError> {
+    let document = turn.views(connection).document(number)?;
+    let mut edit = edit.without_what_stands(&document);
+    if edit.is_empty()
+        && let Some(row) = row::by_number(connection, number)?
+    {
+        return Ok(row);
+    }
+    if document.expires_at().is_some() && edit.registers.contains_key(&Field::Expiry) {
+        edit = edit.restating(&document);
+    }
+    write(connection, turn, agent, id, edit, &document)
+}
+
+fn write(
+    connection: &Connection,
+    turn: &mut Turn,
+    agent: &str,
+    id: &MemoryId,
+    edit: Edit,
+    document: &Document,
+) -> Result<MemoryRow, StoreError> {
+    let expiry = match edit.registers.get(&Field::Expiry) {
+        Some(Value::Integer(at)) => Some(*at),
+        Some(_) => None,
+        None => document.expires_at(),
+    };
+    let expires_ms = expiry.map(|at| u64::try_from(at).unwrap_or(0));
+    let write = edit.compose(id, agent, document);
+    let position = turn.say(connection, Payload::Write(write), expires_ms)?;
+    let views = turn.views(connection);
+    let shown = match views.number_of(id.as_str())? {
+        Some(number) => row::by_number(connection, number)?,
+        None => None,
+    };
+    shown.ok_or_else(|| why_not_shown(&views, position))
+}
+
+/// An own write that shows nothing was refused by the rules: the transaction takes it back.
+fn why_not_shown(views: &crate::view::Views<'_>, position: i64) -> StoreError {
+    let state = views.tables.at(position).ok().flatten().map(|stored| stored.state);
+    match state {
+        Some(crate::ledger::State::Forgotten) => StoreError::Refused(
+            "not_allowed",
+            "this id was forgotten or this content was withdrawn, and stays so".to_owned(),
+        ),
+        Some(crate::ledger::State::Expired) => StoreError::Invalid("the memory would have faded already".to_owned()),
+        _ => StoreError::Invalid("a memory needs content".to_owned()),
+    }
+}
+
+fn forget_one(
+    connection: &Connection,
+    turn: &mut Turn,
+    id: MemoryId,
+    reason: String,
+    withdraw: bool,
+) -> Result<Forgotten, StoreError> {
+    let views = turn.views(connection);
+    let number = views.number_of(id.as_str())?;
+    let number = number.ok_or_else(|| StoreError::NotFound(format!("memory {:?}", id.as_str())))?;
+    let document = views.document(number)?;
+    let operations = views.tables.of_memory(number)?.len();
+    let root = document.origin().map(|origin| origin.fingerprint);
+    let content = document.content().filter(|_| withdraw);
+    let withdrawal = content.map(|content| turn.shared().space.withdrawal_digest(content));
+    let forget = Forget { memory: id, root, reason, withdrawal };
+    turn.say(connection, Payload::Forget(forget), None)?;
+    Ok(Forgotten { number, operations })
+}
+
+/// A new id: 48 bits of time and 80 random ones as 26 characters of Crockford's base 32, in lower case (a ULID), so
+/// that ids sort by age.
+fn new_id(now_ms: u64) -> Result<String, StoreError> {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&now_ms.to_be_bytes()[2..]);
+    bytes[6..].copy_from_slice(&random::<10>()?);
+    let number = u128::from_be_bytes(bytes);
+    Ok((0..26).rev().map(|digit| char::from(ALPHABET[(number >> (5 * digit)) as usize & 31])).collect())
+}

@@ -1,0 +1,105 @@
+//! A memory's life in a store: remembered, reopened, recalled, changed, forgotten.
+
+use chrysalis_core::payload::{Field, Value};
+use chrysalis_store::search::filter::Filter;
+use chrysalis_store::search::fuse::Mode;
+use chrysalis_store::{Edit, Query, Remember, Store, StoreOptions};
+
+fn saying(content: &str) -> Edit {
+    let mut edit = Edit::default();
+    edit.set(Field::Content, Value::Text(content.to_owned()));
+    edit
+}
+
+fn query(text: &str) -> Query {
+    Query { text: text.to_owned(), k: 10, filter: Filter::default(), mode: Mode::Hybrid, vector: None }
+}
+
+fn open(folder: &tempfile::TempDir) -> Store {
+    Store::open(&folder.path().join("store"), StoreOptions::default()).unwrap()
+}
+
+#[test]
+fn a_memory_outlives_the_process_and_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let mut edit = saying("The harbour crane is serviced on Thursdays");
+    edit.add_tags.insert("harbour".to_owned());
+    let written = store.remember("anna", Remember { id: None, edit }).unwrap();
+    store.close().unwrap();
+    let store = open(&folder);
+    let read = store.get(&written.id).unwrap().unwrap();
+    assert_eq!(read, written);
+    assert_eq!((read.lamport, read.version, read.agent.as_str()), (2, 1, "anna"));
+    let answer = store.recall(&query("when is the crane serviced?")).unwrap();
+    assert_eq!(answer.hits.len(), 1);
+    assert_eq!(answer.hits[0].row.id, written.id);
+    assert!(store.recall(&query("zeppelin")).unwrap().hits.is_empty());
+}
+
+#[test]
+fn an_update_replaces_and_a_rebuild_gives_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let first = store.remember("anna", Remember { id: Some("m".into()), edit: saying("blue door") }).unwrap();
+    for turn in 0..40 {
+        let mut edit = saying(&format!("green door {turn}"));
+        edit.add_tags.insert(format!("t{turn}"));
+        edit.remove_tags.insert(format!("t{}", turn - 1));
+        store.update("boris", "m", edit).unwrap();
+    }
+    let row = store.get("m").unwrap().unwrap();
+    assert_eq!((row.version, row.created_at, row.content.as_str()), (41, first.created_at, "green door 39"));
+    assert_eq!(chrysalis_store::row::unpack(row.tags.as_deref()).unwrap(), ["t39"]);
+    store.rebuild().unwrap();
+    let again = store.get("m").unwrap().unwrap();
+    assert_eq!(chrysalis_store::MemoryRow { changed: row.changed, ..again }, row);
+    assert!(store.recall(&query("blue")).unwrap().hits.is_empty());
+    assert_eq!(store.recall(&query("green")).unwrap().hits.len(), 1);
+    assert_eq!(store.history("m").unwrap().len(), 41);
+}
+
+#[test]
+fn saying_the_same_twice_writes_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let say = || store.remember("anna", Remember { id: Some("m".into()), edit: saying("same words") }).unwrap();
+    assert_eq!(say(), say());
+    assert_eq!(store.history("m").unwrap().len(), 1);
+}
+
+#[test]
+fn what_was_forgotten_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.remember("anna", Remember { id: Some("m".into()), edit: saying("the code is 7734") }).unwrap();
+    let forgotten = store.forget("m", "a secret", true).unwrap();
+    assert_eq!(forgotten.operations, 1);
+    assert!(store.get("m").unwrap().is_none());
+    let again = store.remember("anna", Remember { id: Some("m".into()), edit: saying("other") });
+    assert_eq!(again.unwrap_err().code(), "not_allowed");
+    let elsewhere = store.remember("anna", Remember { id: None, edit: saying("the code is 7734") });
+    assert_eq!(elsewhere.unwrap_err().code(), "not_allowed");
+    assert_eq!(store.update("anna", "m", saying("x")).unwrap_err().code(), "not_found");
+    store.rebuild().unwrap();
+    assert!(store.get("m").unwrap().is_none());
+}
+
+#[test]
+fn a_copied_store_opens_a_new_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.remember("anna", Remember { id: Some("m".into()), edit: saying("first") }).unwrap();
+    let log = store.head().unwrap().log;
+    store.close().unwrap();
+    let copy = folder.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for file in ["chrysalis.db", "key"] {
+        std::fs::copy(folder.path().join("store").join(file), copy.join(file)).unwrap();
+    }
+    let copied = Store::open(&copy, StoreOptions::default()).unwrap();
+    assert_ne!(copied.head().unwrap().log, log);
+    assert_eq!(copied.get("m").unwrap().unwrap().content, "first");
+    let again = open(&folder);
+    assert_eq!(again.head().unwrap().log, log);
+}
