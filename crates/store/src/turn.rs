@@ -8,7 +8,7 @@ use chrysalis_core::causality::LogNumber;
 use chrysalis_core::id::{Epoch, Salt};
 use chrysalis_core::limits;
 use chrysalis_core::log::{Draft, Head, open_facts};
-use chrysalis_core::member::{Grant, Open, Space, log_id};
+use chrysalis_core::member::{Grant, Open, Space};
 use chrysalis_core::payload::Payload;
 use chrysalis_core::sign::SecretKey;
 use rusqlite::Connection;
@@ -122,7 +122,7 @@ impl Turn {
             "INSERT OR REPLACE INTO unseen
                  SELECT log, max(sequence), position FROM operation GROUP BY log",
         )?;
-        let id = log_id(&shared.space.id(), &replica, &epoch);
+        let id = open.log();
         let mut head = Head::unopened(id, LogFacts { role, ..open_facts(replica, epoch) });
         let draft = self.draft(connection, Payload::Open(Box::new(open)), None)?;
         let draft = Draft { payload_bytes_max: limits::PAYLOAD_BYTES_DEFAULT, ..draft };
