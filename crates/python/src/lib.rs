@@ -1,1 +1,22 @@
-//! Glue.
+//! `chrysalis_memory._core`: the store and the core, as Python sees them. Glue: it converts and decides nothing.
+
+// PyO3 hands arguments over by value and names methods after Python's.
+#![allow(clippy::needless_pass_by_value)]
+
+mod convert;
+mod crypto;
+mod error;
+mod memory;
+mod replica;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::crypto::{fingerprint, verify_signature};
+    #[pymodule_export]
+    use crate::memory::{LogicalTime, Memory};
+    #[pymodule_export]
+    use crate::replica::Replica;
+}

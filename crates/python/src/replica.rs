@@ -1,0 +1,307 @@
+//! The store as one Python object. Every call lets go of the interpreter while it works.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrysalis_core::payload::Field;
+use chrysalis_store::search::filter::Filter;
+use chrysalis_store::search::fuse::Mode;
+use chrysalis_store::{
+    ConnectionOptions, Found, MemoryRow, Order, Query, Remember, Revision, Store, StoreError, StoreOptions,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::convert;
+use crate::error::raise;
+use crate::memory::Memory;
+
+/// See the stub.
+#[pyclass(frozen, module = "chrysalis_memory._core")]
+pub struct Replica {
+    store: Arc<Store>,
+}
+
+impl Replica {
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        job: impl FnOnce(&Store) -> Result<T, StoreError> + Send,
+    ) -> PyResult<T> {
+        let store = &*self.store;
+        py.detach(|| job(store)).map_err(|error| raise(py, error))
+    }
+
+    fn memory(&self, row: MemoryRow) -> Memory {
+        Memory { row, store: Arc::clone(&self.store) }
+    }
+
+    fn memories<'py>(&self, py: Python<'py>, rows: Vec<MemoryRow>) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        for row in rows {
+            list.append(Py::new(py, self.memory(row))?)?;
+        }
+        Ok(list)
+    }
+}
+
+fn wanted(said: &Bound<'_, PyDict>) -> PyResult<Remember> {
+    let said = said.copy()?;
+    let id: Option<String> = match said.get_item("id")? {
+        Some(id) => id.extract()?,
+        None => None,
+    };
+    if said.contains("id")? {
+        said.del_item("id")?;
+    }
+    Ok(Remember { id, edit: convert::edit(&said)? })
+}
+
+#[pymethods]
+impl Replica {
+    #[new]
+    #[pyo3(signature = (path, *, space, durability, busy_timeout_ms, cache_bytes, mmap_bytes, payload_bytes_max))]
+    #[allow(clippy::too_many_arguments)]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        space: String,
+        durability: &str,
+        busy_timeout_ms: u64,
+        cache_bytes: u64,
+        mmap_bytes: u64,
+        payload_bytes_max: usize,
+    ) -> PyResult<Self> {
+        let connection = ConnectionOptions {
+            durability: durability.parse().map_err(|error| raise(py, error))?,
+            busy_timeout: Duration::from_millis(busy_timeout_ms),
+            mmap_size_bytes: mmap_bytes,
+            cache_size_bytes: cache_bytes,
+        };
+        let options = StoreOptions { space, connection, payload_bytes_max, ..StoreOptions::default() };
+        let store = py.detach(|| Store::open(&path, options)).map_err(|error| raise(py, error))?;
+        Ok(Self { store: Arc::new(store) })
+    }
+
+    #[getter]
+    fn public_key(&self) -> String {
+        self.store.replica().to_hex()
+    }
+
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.store.folder().root().to_owned()
+    }
+
+    fn remember(&self, py: Python<'_>, agent: &str, said: &Bound<'_, PyDict>) -> PyResult<Memory> {
+        let wanted = wanted(said)?;
+        self.run(py, |store| store.remember(agent, wanted)).map(|row| self.memory(row))
+    }
+
+    fn remember_many<'py>(
+        &self,
+        py: Python<'py>,
+        agent: &str,
+        said: Vec<Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let wanted = said.iter().map(wanted).collect::<PyResult<Vec<_>>>()?;
+        let rows = self.run(py, |store| store.remember_many(agent, wanted))?;
+        self.memories(py, rows)
+    }
+
+    fn update(&self, py: Python<'_>, agent: &str, id: &str, said: &Bound<'_, PyDict>) -> PyResult<Memory> {
+        let edit = convert::edit(said)?;
+        self.run(py, |store| store.update(agent, id, edit)).map(|row| self.memory(row))
+    }
+
+    fn forget(&self, py: Python<'_>, id: &str, reason: &str, withdraw: bool) -> PyResult<usize> {
+        Ok(self.run(py, |store| store.forget(id, reason, withdraw))?.operations)
+    }
+
+    fn get(&self, py: Python<'_>, id: &str) -> PyResult<Option<Memory>> {
+        Ok(self.run(py, |store| store.get(id))?.map(|row| self.memory(row)))
+    }
+
+    fn get_many(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<Vec<Option<Memory>>> {
+        let rows = self.run(py, |store| store.get_many(&ids))?;
+        Ok(rows.into_iter().map(|row| row.map(|row| self.memory(row))).collect())
+    }
+
+    fn ids_with_prefix(&self, py: Python<'_>, prefix: &str, limit: usize) -> PyResult<Vec<String>> {
+        self.run(py, |store| store.ids_with_prefix(prefix, limit))
+    }
+
+    fn list<'py>(
+        &self,
+        py: Python<'py>,
+        filter: &Bound<'py, PyDict>,
+        order: &str,
+        descending: bool,
+        limit: usize,
+        offset: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let filter = convert::filter(filter)?;
+        let order = match order {
+            "created" => Order::Created,
+            "updated" => Order::Updated,
+            "importance" => Order::Importance,
+            other => {
+                let what = format!("{other:?} is no order: choose created, updated or importance");
+                return Err(PyValueError::new_err(what));
+            }
+        };
+        let rows = self.run(py, |store| store.list(&filter, order, descending, limit, offset))?;
+        self.memories(py, rows)
+    }
+
+    /// Hits as (memory, score, text part, vector part, cosine, words), how many have no vector, and whether a batch
+    /// was left out.
+    fn recall<'py>(
+        &self,
+        py: Python<'py>,
+        text: String,
+        k: usize,
+        filter: &Bound<'py, PyDict>,
+        mode: &str,
+        vector: Option<(String, Vec<f32>)>,
+    ) -> PyResult<(Bound<'py, PyList>, usize, bool)> {
+        let filter: Filter = convert::filter(filter)?;
+        let mode: Mode = mode.parse().map_err(|error| raise(py, error))?;
+        let query = Query { text, k, filter, mode, vector };
+        let answer = self.run(py, |store| store.recall(&query))?;
+        let hits = PyList::empty(py);
+        for Found { row, fused, words } in answer.hits {
+            let memory = Py::new(py, self.memory(row))?;
+            hits.append((memory, fused.score, fused.text, fused.vector, fused.cosine, words))?;
+        }
+        Ok((hits, answer.without_vector, answer.batch_unseen))
+    }
+
+    fn count_uses(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<()> {
+        self.run(py, |store| store.count_uses(ids.iter().map(String::as_str)))
+    }
+
+    fn flush_uses(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, Store::flush_uses)
+    }
+
+    fn catch_up_text(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, Store::catch_up_text)
+    }
+
+    /// Memories whose content has no vector of this model yet: (number, content, digest).
+    fn pending_vectors(&self, py: Python<'_>, model: &str, limit: usize) -> PyResult<Vec<(i64, String, Vec<u8>)>> {
+        let pending = self.run(py, |store| store.pending_vectors(model, limit))?;
+        Ok(pending.into_iter().map(|one| (one.number, one.content, one.digest.as_bytes().to_vec())).collect())
+    }
+
+    fn put_vectors(&self, py: Python<'_>, model: &str, vectors: Vec<(i64, Vec<u8>, Vec<f32>)>) -> PyResult<usize> {
+        self.run(py, |store| store.put_vectors(model, vectors))
+    }
+
+    fn history<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Bound<'py, PyList>> {
+        let revisions = self.run(py, |store| store.history(id))?;
+        let list = PyList::empty(py);
+        for revision in &revisions {
+            list.append(revision_of(py, revision)?)?;
+        }
+        Ok(list)
+    }
+
+    /// Concurrent losers as (field, value, fingerprint).
+    fn conflicts<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Bound<'py, PyList>> {
+        let document = self.run(py, |store| store.document(id))?;
+        let list = PyList::empty(py);
+        for field in Field::ALL {
+            for loser in document.conflicts(field) {
+                let value = convert::value_of(py, field, loser.value)?;
+                list.append((field.name(), value, loser.fingerprint.to_hex()))?;
+            }
+        }
+        Ok(list)
+    }
+
+    fn lineage(&self, py: Python<'_>, id: &str, down: bool, limit: usize) -> PyResult<Vec<String>> {
+        self.run(py, |store| store.lineage(id, down, limit))
+    }
+
+    fn position(&self, py: Python<'_>) -> PyResult<(i64, i64)> {
+        self.run(py, |store| Ok((store.position()?, store.log_position()?)))
+    }
+
+    /// Changes after a position of the feed as (position, id, created), and forgotten ids after a position of the log.
+    #[allow(clippy::type_complexity)]
+    fn changes_after(
+        &self,
+        py: Python<'_>,
+        position: i64,
+        log_position: i64,
+        limit: usize,
+    ) -> PyResult<(Vec<(i64, String, bool)>, Vec<(i64, String)>)> {
+        let (changed, forgotten) = self.run(py, |store| {
+            Ok((store.changes_after(position, limit)?, store.forgotten_after(log_position)?))
+        })?;
+        Ok((changed.into_iter().map(|one| (one.position, one.id, one.created)).collect(), forgotten))
+    }
+
+    fn begin_batch(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, Store::begin_batch)
+    }
+
+    fn commit_batch(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, Store::commit_batch)
+    }
+
+    fn rollback_batch(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, Store::rollback_batch)
+    }
+
+    fn sweep(&self, py: Python<'_>) -> PyResult<usize> {
+        self.run(py, Store::sweep)
+    }
+
+    fn rebuild(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, Store::rebuild)
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.run(py, Store::stats)?;
+        let said = PyDict::new(py);
+        for (name, number) in stats.numbers {
+            said.set_item(name, number)?;
+        }
+        said.set_item("memory_types", stats.memory_types)?;
+        said.set_item("file_bytes", stats.file_bytes)?;
+        Ok(said)
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, Store::close)
+    }
+}
+
+fn revision_of<'py>(py: Python<'py>, revision: &Revision) -> PyResult<Bound<'py, PyDict>> {
+    let said = PyDict::new(py);
+    let operation = &revision.stored.operation;
+    let header = operation.header();
+    said.set_item("fingerprint", operation.fingerprint().to_hex())?;
+    said.set_item("author", revision.facts.replica.to_hex())?;
+    said.set_item("at", convert::moment(py, header.hybrid_ms as i64)?)?;
+    said.set_item("lamport", header.lamport)?;
+    said.set_item("kind", header.kind.name())?;
+    said.set_item("state", revision.stored.state.name())?;
+    said.set_item("signature", operation.signature().to_hex())?;
+    let agent = match &revision.payload {
+        Some(chrysalis_core::payload::Payload::Write(write)) => write.agent.as_str(),
+        _ => "",
+    };
+    said.set_item("agent_id", agent)?;
+    let changes = match &revision.payload {
+        Some(payload) => convert::changes(py, payload)?,
+        None => PyDict::new(py),
+    };
+    said.set_item("changes", changes)?;
+    Ok(said)
+}
