@@ -1,6 +1,8 @@
 """The tree of errors: what a caller can rely on."""
 
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +35,7 @@ def test_codes_are_stable_and_unique():
         "store_locked": "StoreLocked",
         "store_corrupt": "StoreCorrupt",
         "store_too_new": "StoreTooNew",
-        "store_read_only": "StoreReadOnly",
+        "read_only": "StoreReadOnly",
         "disk_full": "DiskFull",
         "link_error": "LinkError",
         "unreachable": "Unreachable",
@@ -85,3 +87,17 @@ def test_an_unknown_code_is_still_an_error_of_ours():
     error = errors.from_core("of_a_later_version", "what")
     assert type(error) is ChrysalisError
     assert error.code == "of_a_later_version"
+
+
+def test_every_code_of_the_rust_sources_has_a_class():
+    sources = Path(__file__).parent.parent / "crates"
+    codes = {code for name in ("core", "store") for code in _codes(sources / name / "src" / "error.rs")}
+    assert len(codes) > 15
+    # Misuse becomes ValueError before a class is looked for.
+    unknown = {code for code in codes - {"invalid"} if type(errors.from_core(code, "because")) is ChrysalisError}
+    assert unknown == set()
+
+
+def _codes(source):
+    body = re.search(r"pub fn code\(&self\).*?\n    }\n", source.read_text("utf-8"), re.DOTALL)
+    return re.findall(r'=> "([a-z_]+)"', body[0])

@@ -173,7 +173,7 @@ class StoreTooNew(StoreError):
 class StoreReadOnly(StoreError):
     """The folder, its files or the disk do not take writes; reading still works."""
 
-    default_code = "store_read_only"
+    default_code = "read_only"
     default_hint = "Give this user write permission on the folder, or choose another one with --store."
 
 
@@ -243,6 +243,11 @@ _CLASS_BY_CODE |= {
     "forgotten": NotAllowed,
     "withdrawn": NotAllowed,
     "wrong_space": NotAllowed,
+    "closed": StoreError,
+    "database_error": StoreError,
+    "file_error": StoreError,
+    "internal": StoreError,
+    "key_unusable": StoreError,
 }
 
 
