@@ -1,51 +1,36 @@
 //! Grow-only set, for direct use.
 //!
-//! The texts lie end to end in one string, in the order in which they came, and are found by entries sorted by hash:
-//! copying a set is two copies of memory, and merging compares numbers. Sets of one size merge about four times as
-//! fast as sorted vectors of shared texts, where counting the sharers costs more than the comparisons.
+//! The texts lie end to end in one string, in the order in which they came, and an index of hashes finds them: copying
+//! a set is a few copies of memory, and merging compares numbers. Sorted vectors of shared texts were measured at
+//! more than twice the time: counting the sharers of every text costs more than finding it.
 
-use std::cmp::Ordering;
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    hash: u64,
-    start: usize,
-    end: usize,
-}
-
-impl Entry {
-    fn text<'a>(&self, texts: &'a str) -> &'a str {
-        &texts[self.start..self.end]
-    }
-
-    /// By hash, then by text, so that equal hashes of different texts do no harm.
-    fn order(&self, texts: &str, other: &Entry, other_texts: &str) -> Ordering {
-        self.hash.cmp(&other.hash).then_with(|| self.text(texts).cmp(other.text(other_texts)))
-    }
-}
+use super::hash_index::{HashIndex, Span};
 
 /// A set of texts to which can only be added.
 #[derive(Clone, Debug, Default)]
 pub struct GSet {
     texts: String,
-    /// Sorted; what is in `recent` is not here.
-    settled: Vec<Entry>,
-    /// Sorted and short: an insertion moves few entries, however large the set is.
-    recent: Vec<Entry>,
+    /// What is in `recent` is not here.
+    settled: HashIndex,
+    /// Short: an insertion moves few entries, however large the set is.
+    recent: HashIndex,
 }
 
 impl GSet {
     /// Adds an element; false when it was there.
     pub fn add(&mut self, element: &str) -> bool {
-        let hash = hash(element);
-        if find(&self.settled, &self.texts, hash, element).is_ok() {
+        self.add_hashed(hash(element), element)
+    }
+
+    fn add_hashed(&mut self, hash: u64, element: &str) -> bool {
+        if self.settled.find(&self.texts, hash, element).is_ok() {
             return false;
         }
-        let Err(at) = find(&self.recent, &self.texts, hash, element) else { return false };
-        let entry = append(&mut self.texts, hash, element);
-        self.recent.insert(at, entry);
+        let Err(at) = self.recent.find(&self.texts, hash, element) else { return false };
+        let span = Span::append(&mut self.texts, element);
+        self.recent.insert(at, hash, span);
         // Balances moving entries here against walking all of them when they are settled.
-        if self.recent.len() > 64 + 4 * self.settled.len().isqrt() {
+        if self.recent.len() > (self.settled.len() / 64).clamp(8, 4096) {
             self.settle();
         }
         true
@@ -54,13 +39,13 @@ impl GSet {
     /// Whether the element is there.
     pub fn contains(&self, element: &str) -> bool {
         let hash = hash(element);
-        [&self.settled, &self.recent].iter().any(|entries| find(entries, &self.texts, hash, element).is_ok())
+        [&self.settled, &self.recent].iter().any(|index| index.find(&self.texts, hash, element).is_ok())
     }
 
     /// The elements, sorted.
     pub fn elements(&self) -> impl ExactSizeIterator<Item = &str> {
-        let entries = self.settled.iter().chain(&self.recent);
-        let mut elements: Vec<_> = entries.map(|entry| entry.text(&self.texts)).collect();
+        let entries = self.settled.entries().chain(self.recent.entries());
+        let mut elements: Vec<_> = entries.map(|(_, span)| span.of(&self.texts)).collect();
         elements.sort_unstable();
         elements.into_iter()
     }
@@ -77,54 +62,27 @@ impl GSet {
 
     /// Joins with another.
     pub fn merge(&mut self, other: &Self) {
-        self.settle();
-        self.join(&other.settled, &other.texts);
-        self.join(&other.recent, &other.texts);
+        *self = self.merged(other);
     }
 
     /// The join of both, as a new set.
     pub fn merged(&self, other: &Self) -> Self {
-        let mut joined = self.clone();
-        joined.merge(other);
+        let mut texts = String::with_capacity(self.texts.len() + other.texts.len());
+        texts.push_str(&self.texts);
+        let settled = self.settled.joined(&mut texts, &other.settled, &other.texts);
+        let mut joined = Self { texts, settled, recent: HashIndex::default() };
+        for (hash, span) in self.recent.entries() {
+            joined.add_hashed(hash, span.of(&self.texts));
+        }
+        for (hash, span) in other.recent.entries() {
+            joined.add_hashed(hash, span.of(&other.texts));
+        }
         joined
     }
 
     fn settle(&mut self) {
-        let mut recent = std::mem::take(&mut self.recent).into_iter().peekable();
-        if recent.peek().is_none() {
-            return;
-        }
-        let mut joined = Vec::with_capacity(self.settled.len() + recent.len());
-        for own in &self.settled {
-            while let Some(earlier) = recent.next_if(|one| one.order(&self.texts, own, &self.texts).is_lt()) {
-                joined.push(earlier);
-            }
-            joined.push(*own);
-        }
-        joined.extend(recent);
-        self.settled = joined;
-    }
-
-    /// Joins sorted entries over `texts` into the settled ones.
-    fn join(&mut self, entries: &[Entry], texts: &str) {
-        let mut rest = entries;
-        if rest.is_empty() {
-            return;
-        }
-        let mut joined = Vec::with_capacity(self.settled.len() + rest.len());
-        for own in &self.settled {
-            while let [first, later @ ..] = rest {
-                match first.order(texts, own, &self.texts) {
-                    Ordering::Less => joined.push(append(&mut self.texts, first.hash, first.text(texts))),
-                    Ordering::Equal => {}
-                    Ordering::Greater => break,
-                }
-                rest = later;
-            }
-            joined.push(*own);
-        }
-        joined.extend(rest.iter().map(|one| append(&mut self.texts, one.hash, one.text(texts))));
-        self.settled = joined;
+        self.settled.take_in(&self.texts, &self.recent);
+        self.recent = HashIndex::default();
     }
 }
 
@@ -136,17 +94,7 @@ impl PartialEq for GSet {
 
 impl Eq for GSet {}
 
-fn append(texts: &mut String, hash: u64, text: &str) -> Entry {
-    let start = texts.len();
-    texts.push_str(text);
-    Entry { hash, start, end: texts.len() }
-}
-
-fn find(entries: &[Entry], texts: &str, hash: u64, text: &str) -> Result<usize, usize> {
-    entries.binary_search_by(|entry| entry.hash.cmp(&hash).then_with(|| entry.text(texts).cmp(text)))
-}
-
-/// FNV-1a, 64 bits. It only spreads; whoever makes texts of equal hashes makes comparisons slower, nothing else.
+/// FNV-1a, 64 bits. It only spreads; whoever makes texts of equal hashes makes searching slower, nothing else.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }

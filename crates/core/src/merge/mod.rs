@@ -13,6 +13,7 @@ mod document_codec;
 mod document_reads;
 mod g_counter;
 mod g_set;
+mod hash_index;
 mod latest;
 mod lww_register;
 mod observed;
