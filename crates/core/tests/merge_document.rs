@@ -4,12 +4,12 @@
 
 mod merge_history;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrysalis_core::id::{ContentDigest, Fingerprint, MemoryId, ReplicaKey};
 use chrysalis_core::merge::{Document, Reading, Stamp};
 use chrysalis_core::payload::{Change, Collection, Field, Score, Value, Write};
-use merge_history::{apply_all, histories, orders, parts};
+use merge_history::{Event, apply_all, histories, orders, parts};
 use proptest::prelude::*;
 
 /// Everything that can be read of a document.
@@ -37,6 +37,42 @@ fn reads(document: &Document) -> Vec<String> {
     reads.extend(document.vectors().map(|vector| format!("{vector:?}")));
     reads.push(format!("{:?} {:?} {}", document.origin(), document.head(), document.updated_ms()));
     reads
+}
+
+fn changes(events: &[Event]) -> impl Iterator<Item = (&Stamp, &Change)> {
+    let writes = events.iter().filter_map(|event| match event {
+        Event::Write(stamp, write) => Some((stamp, write)),
+        Event::Vote(..) => None,
+    });
+    writes.flat_map(|(stamp, write)| write.changes.iter().map(move |change| (stamp, change)))
+}
+
+/// By the definition, slowly: of the values that no operation replaces the one with the greatest time.
+fn expected_winner(events: &[Event], wanted: Field) -> Option<Value> {
+    let (mut written, mut replaced) = (BTreeMap::new(), BTreeSet::new());
+    for (stamp, change) in changes(events) {
+        if let Change::Register { field, value, replaces } = change
+            && *field == wanted
+        {
+            written.insert((stamp.lamport, stamp.fingerprint), value.clone());
+            replaced.extend(replaces);
+        }
+    }
+    written.into_iter().rfind(|((_, fingerprint), _)| !replaced.contains(fingerprint)).map(|(_, value)| value)
+}
+
+/// By the definition, slowly: the tags of which an add is removed by no operation.
+fn expected_tags(events: &[Event]) -> Vec<&str> {
+    let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    for (stamp, change) in changes(events) {
+        match change {
+            Change::AddTags(tags) => added.extend(tags.iter().map(|tag| (tag.as_str(), stamp.fingerprint))),
+            Change::RemoveTag { tag, adds } => removed.extend(adds.iter().map(|add| (tag.as_str(), *add))),
+            _ => {}
+        }
+    }
+    let standing: BTreeSet<_> = added.difference(&removed).map(|(tag, _)| *tag).collect();
+    standing.into_iter().collect()
 }
 
 proptest! {
@@ -83,6 +119,16 @@ proptest! {
         let mut settled_late = rebuilt;
         settled_late.settle(|fingerprint| seen.contains(fingerprint));
         prop_assert_eq!(incremental.encode(), settled_late.encode());
+    }
+
+    #[test]
+    fn what_stands_is_what_no_operation_names((events, order) in orders()) {
+        let document = apply_all(order.iter().map(|at| &events[*at]));
+        for field in Field::ALL {
+            let expected = expected_winner(&events, field);
+            prop_assert_eq!(document.value(field), expected.as_ref());
+        }
+        prop_assert_eq!(document.tags().collect::<Vec<_>>(), expected_tags(&events));
     }
 
     #[test]
