@@ -49,7 +49,7 @@ fn changes(events: &[Event]) -> impl Iterator<Item = (&Stamp, &Change)> {
 
 /// By the definition, slowly: of the values that no operation replaces the one with the greatest time.
 fn expected_winner(events: &[Event], wanted: Field) -> Option<Value> {
-    let (mut written, mut replaced) = (BTreeMap::new(), BTreeSet::new());
+    let (mut written, mut replaced) = (BTreeMap::new(), BTreeSet::<Fingerprint>::new());
     for (stamp, change) in changes(events) {
         if let Change::Register { field, value, replaces } = change
             && *field == wanted
