@@ -170,7 +170,7 @@ fn tampered(proof: &Proof, part: usize, at: usize, bit: u8) -> Option<Proof> {
         let at = at % bytes.len();
         bytes[at] ^= 1 << (bit % 8);
     };
-    let branch = if part % 2 == 0 { &mut changed.left } else { &mut changed.right };
+    let branch = if part.is_multiple_of(2) { &mut changed.left } else { &mut changed.right };
     match part / 2 {
         0 => flip(&mut branch.signature.0),
         1 => {
@@ -186,7 +186,7 @@ fn tampered(proof: &Proof, part: usize, at: usize, bit: u8) -> Option<Proof> {
         6 => flip(&mut changed.space.0),
         7 => flip(&mut changed.replica.0),
         8 => flip(&mut changed.epoch.0),
-        9 => changed.role = if bit % 2 == 0 { Role::Reader } else { Role::Relay },
+        9 => changed.role = if bit.is_multiple_of(2) { Role::Reader } else { Role::Relay },
         _ => changed.left = changed.right.clone(),
     }
     (changed != *proof).then_some(changed)

@@ -132,3 +132,42 @@ fn changes_of(payload: &Payload) -> Vec<u8> {
 fn write_the_golden_file() {
     std::fs::write(path(), Golden::make().text()).unwrap();
 }
+
+/// The reader that the fuzz target `decode` chooses by the first byte.
+fn seeds(golden: &Golden) -> Vec<(String, u8, Vec<u8>)> {
+    let mut seeds = vec![
+        ("proof.long".to_owned(), 2, golden.proof_long.encode()),
+        ("space.open".to_owned(), 3, open_space().encode()),
+        ("space.closed".to_owned(), 3, closed_space(FOUNDER).encode()),
+        ("canonical".to_owned(), 4, from_hex("8801203bffffffffffffffff4100616182f6f5f48080").unwrap()),
+    ];
+    for named in golden.log.iter().chain(&golden.openings) {
+        let kind = named.payload.kind() as u8;
+        seeds.push((format!("{}.payload", named.name), 5 + kind, named.payload.encode()));
+    }
+    for named in golden.log.iter().filter(|named| ["open", "write.many", "write.dependent"].contains(&&*named.name)) {
+        seeds.push((named.name.clone(), 0, named.operation.encode()));
+        seeds.push((format!("{}.header", named.name), 1, named.operation.header_bytes().to_vec()));
+    }
+    seeds
+}
+
+#[test]
+fn the_fuzzer_starts_from_the_golden_bytes() {
+    for (name, reader, bytes) in seeds(&Golden::make()) {
+        let seed = std::fs::read(seed_path(&name)).unwrap();
+        assert_eq!(seed, [&[reader][..], &bytes].concat(), "{name}");
+    }
+}
+
+fn seed_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/decode").join(name)
+}
+
+#[test]
+#[ignore = "writes the fuzzer's seeds anew"]
+fn write_the_fuzzer_s_seeds() {
+    for (name, reader, bytes) in seeds(&Golden::make()) {
+        std::fs::write(seed_path(&name), [&[reader][..], &bytes].concat()).unwrap();
+    }
+}
