@@ -20,6 +20,7 @@ pub mod search;
 mod stats;
 mod store;
 pub mod turn;
+mod turnstile;
 mod uses;
 pub mod view;
 mod writer;

@@ -24,6 +24,7 @@ use crate::backoff::Patience;
 use crate::checkpoint::{CheckpointReport, Checkpointer};
 use crate::connection::{ConnectionOptions, Format, migrate, open_patient};
 use crate::error::StoreError;
+use crate::turnstile::Turnstile;
 
 /// A transaction takes no more guests after so many,
 const GUESTS_MAX: usize = 256;
@@ -77,6 +78,7 @@ pub struct Writer<C: TransactionState> {
     line: Line<C>,
     lane: Mutex<Lane<C>>,
     patience: Arc<Patience>,
+    turnstile: Turnstile,
     log_pages: Arc<AtomicU32>,
     checkpointer: Checkpointer,
 }
@@ -134,6 +136,7 @@ impl<C: TransactionState> Writer<C> {
             line: Line::new(),
             lane: Mutex::new(lane),
             patience,
+            turnstile: Turnstile::of(path),
             log_pages,
             checkpointer: Checkpointer::start(path, format, options)?,
         })
@@ -207,8 +210,7 @@ impl<C: TransactionState> Writer<C> {
         }
         let leading = Leading(&self.line);
         let mut lane = self.lane();
-        self.patience.until(deadline);
-        let batch = Transaction::begin(lane.connection()?, &self.shared);
+        let batch = self.begin(lane.connection()?, deadline);
         lane.batch = Some(batch.map_err(|error| error.in_file(&self.path))?);
         self.line.open_batch();
         std::mem::forget(leading);
@@ -317,8 +319,7 @@ impl<C: TransactionState> Writer<C> {
     ) -> Result<(), StoreError> {
         let lane = self.lane();
         let connection = lane.connection()?;
-        self.patience.until(deadline);
-        let mut group = Transaction::begin(connection, &self.shared)?;
+        let mut group = self.begin(connection, deadline)?;
         if let Err(error) = group.attempt_first(connection, own) {
             group.roll_back(connection);
             return Err(error);
@@ -327,6 +328,13 @@ impl<C: TransactionState> Writer<C> {
         group.commit(connection)?;
         self.after_commit(&lane);
         Ok(())
+    }
+
+    /// Takes the write lock, in turn with other processes.
+    fn begin(&self, connection: &Connection, deadline: Instant) -> Result<Transaction<C>, StoreError> {
+        self.patience.until(deadline);
+        let _front = self.turnstile.enter(&self.patience);
+        Transaction::begin(connection, &self.shared)
     }
 
     fn serve_guests(&self, connection: &Connection, group: &mut Transaction<C>, guests: &mut Vec<Served<C>>) {
