@@ -88,7 +88,8 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < deadline, "{what} did not happen");
-        std::thread::yield_now();
+        // Spinning would take the processor from those who are waited for.
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
@@ -101,6 +102,6 @@ pub fn finish(mut child: Child) -> ExitStatus {
         if Instant::now() > deadline {
             child.kill().unwrap();
         }
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
