@@ -204,11 +204,13 @@ impl World {
         assert_eq!(header.lamport, before.max().unwrap_or(0) + 1);
     }
 
-    /// Single deliveries, last first. Segments are cut, so that a bad seal costs only itself.
+    /// A second ledger gets the branches whole and last first, and then all that was delivered. Everything is offered
+    /// singly too: of a segment with a bad seal nothing is taken.
     fn check_other_order(&mut self) {
         let everything: Vec<Vec<Operation>> = self.branches.iter().flatten().map(|one| vec![one.clone()]).collect();
         let mut other = MemoryLedger::new(&closed_space(1));
-        for segment in self.delivered.iter().chain(&everything).rev() {
+        self.branches.iter().rev().for_each(|branch| other.receive(branch));
+        for segment in everything.iter().chain(&self.delivered) {
             other.receive(segment);
         }
         everything.iter().for_each(|segment| self.ledger.receive(segment));

@@ -391,3 +391,46 @@ fn two_segments_that_wait_for_each_other_s_beginning_are_admitted_in_parts() {
     ledger.accept(&segments[1]);
     ledger.accept(&segments[0]);
 }
+
+/// Hostile bytes as a link brings them: read, then offered to a ledger that knows one log.
+fn refused(bytes: &[u8], ledger: &mut MemoryLedger) -> Refusal {
+    Operation::decode(bytes).and_then(|operation| ledger.offer_one(&operation)).unwrap_err()
+}
+
+#[test]
+fn every_refusal_has_bytes_that_bring_it_about() {
+    let (mut author, open) = opened(1);
+    let mut ledger = ledger_of(&[&open]);
+    let words = author.note("words");
+    let bytes = words.encode();
+    let changed = |at: usize, to: u8| [&bytes[..at], &[to], &bytes[at + 1..]].concat();
+    let mut foreign = Author::new(&Space::Open { name: "another".to_owned() }, 1);
+    let closed = common::closed_space(9);
+    let stranger = Author::new(&closed, 1).open_log();
+    author.head.last = Some(chrysalis_core::log::Last { sequence: 7, ..author.head.last.unwrap() });
+    let skips = author.craft(&note("words"), |header| header.back = Some(open.fingerprint()));
+    author.head = Author::new(&open_space(), 1).head;
+    let early = author.craft(&note("words"), |header| {
+        (header.sequence, header.back, header.lamport) = (1, Some(open.fingerprint()), 9);
+    });
+    let hostile = [
+        ("malformed", bytes[..9].to_vec()),
+        ("too_large", vec![0; limits::OPERATION_BYTES_MAX + 1]),
+        // The version is the second byte of the header, which begins at the fourth.
+        ("unknown_version", changed(4, 0x07)),
+        ("bad_payload", changed(bytes.len() - 1, 0x81)),
+        ("bad_signature", resigned(&words, Signature([0; 64])).encode()),
+        ("broken_chain", skips.encode()),
+        ("bad_lamport", early.encode()),
+        ("wrong_space", foreign.open_log().encode()),
+        ("wrong_space", stranger.encode()),
+    ];
+    for (code, bytes) in hostile {
+        let refusal = refused(&bytes, &mut ledger);
+        assert_eq!(refusal.code(), code);
+        assert!(refusal.to_string().len() > 10, "a refusal says what is wrong in words");
+    }
+    let mut members = MemoryLedger::new(&closed);
+    assert_eq!(refused(&stranger.encode(), &mut members).code(), "not_allowed");
+    assert_eq!(ledger.fingerprints().len(), 1, "nothing of it was kept");
+}

@@ -75,7 +75,9 @@ impl MemoryLedger {
     /// Offers a segment as the network brings it: what waits is offered again whenever something new was kept, in
     /// halves, since two segments can wait for each other's beginning.
     pub fn receive(&mut self, segment: &[Operation]) {
-        self.waiting.push(segment.to_vec());
+        if !self.waiting.iter().any(|waiting| waiting == segment) {
+            self.waiting.push(segment.to_vec());
+        }
         loop {
             let (before, mut halved) = (self.operations.len(), false);
             for segment in std::mem::take(&mut self.waiting) {
