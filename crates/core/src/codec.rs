@@ -2,7 +2,7 @@
 //!
 //! Integers, byte strings, text, arrays, null and booleans; definite lengths; shortest heads; no maps, no tags, no
 //! floats. The decoder refuses everything else, so that one value has one encoding. It never allocates more than the
-//! input is long, and it recurses not at all: nesting is the caller's, who reads fixed positions.
+//! input is long. Nesting is the caller's, who reads fixed positions; where a value is skipped, its depth is bounded.
 
 use crate::error::{Refusal, Result};
 

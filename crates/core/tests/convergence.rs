@@ -127,7 +127,7 @@ fn ledger_after(delivery: &[Vec<Operation>]) -> MemoryLedger {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn any_order_and_any_segments_end_in_the_same_ledger(
