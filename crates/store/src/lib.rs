@@ -16,6 +16,7 @@ mod readers;
 mod recall;
 pub mod row;
 pub mod schema;
+mod scrub;
 pub mod search;
 mod stats;
 mod store;

@@ -11,7 +11,7 @@ use crate::row::{self, MemoryRow};
 use crate::schema::FORMAT;
 use crate::search::filter::Filter;
 use crate::search::fuse::{Fused, Mode, fuse};
-use crate::search::lookup::{self, TextFound};
+use crate::search::lookup::{self, TextFound, Wanted};
 use crate::search::query;
 use crate::search::{is_damage, nearest, vector};
 use crate::store::Store;
@@ -94,7 +94,10 @@ impl Store {
         let terms = query::parse(&query.text);
         let text = match query.mode {
             Mode::Vector => TextFound::default(),
-            _ => lookup::search(searcher, &self.indexes.frequencies, &terms, &query.filter, wanted)?,
+            _ => {
+                let wanted = Wanted { most: wanted, enough: query.k };
+                lookup::search(searcher, &self.indexes.frequencies, &terms, &query.filter, wanted)?
+            }
         };
         let scored: Vec<(i64, f64)> = text.hits.iter().map(|hit| (hit.number, hit.score)).collect();
         let mut answer = Answer::default();

@@ -4,12 +4,13 @@
 
 mod search_ground;
 
+use std::collections::HashSet;
 use std::fs;
 
-use chrysalis_store::search::derived::Erasure;
+use chrysalis_store::search::derived::{Erasure, truncate_log};
 use chrysalis_store::search::feed::{catch_up, erase_orphans};
 use chrysalis_store::search::{text, vector};
-use search_ground::{Dice, Ground, MARK, files_with, said};
+use search_ground::{Dice, Finder, Ground, MARK, files_with, said};
 
 /// The files of the text index alone: the ground of these tests is not the one that forgets.
 fn words_in_index(ground: &Ground, word: &str) -> Vec<String> {
@@ -55,7 +56,7 @@ fn nothing_remains_of_many_forgotten_among_many_kept() {
     let bytes = fs::read(ground.path("text.db")).unwrap();
     let log = fs::read(ground.path("text.db-wal")).unwrap();
     assert_eq!(log.len(), 0);
-    let present: std::collections::HashSet<&[u8]> = bytes.windows(7).collect();
+    let present: HashSet<&[u8]> = bytes.windows(7).collect();
     let traces: Vec<&str> = gone
         .iter()
         .map(|(_, secret)| secret.as_str())
@@ -153,7 +154,7 @@ fn a_reader_of_an_old_snapshot_delays_truncation_and_is_reported() {
     assert_eq!(erasure, Erasure { erased: 1, log_truncated: false });
 
     other.execute_batch("COMMIT").unwrap();
-    assert!(chrysalis_store::search::derived::truncate_log(&finder.index).unwrap());
+    assert!(truncate_log(&finder.index).unwrap());
     assert_eq!(words_in_index(&ground, "xylop"), Vec::<String>::new());
 }
 
@@ -185,6 +186,72 @@ fn catching_up_does_not_bring_an_erased_memory_back() {
     text::erase(&mut finder.index, &[1]).unwrap();
     catch_up(&finder.reader, &mut finder.index, MARK, usize::MAX).unwrap();
     assert_eq!(words_in_index(&ground, "xylop"), Vec::<String>::new());
+}
+
+#[test]
+fn a_long_history_of_changes_leaves_only_the_words_that_are_held() {
+    let ground = Ground::new();
+    let mut finder = ground.finder();
+    let mut dice = Dice(0x5eed);
+    let (mut living, mut gone): (Vec<(i64, String)>, Vec<String>) = (Vec::new(), Vec::new());
+    for _ in 0..150 {
+        change_some(&ground, &mut finder, &mut dice, &mut living, &mut gone);
+    }
+    finder.catch_up();
+    assert!(truncate_log(&finder.index).unwrap());
+
+    let bytes = fs::read(ground.path("text.db")).unwrap();
+    let present: HashSet<&[u8]> = bytes.windows(7).collect();
+    let traces: Vec<&String> = gone.iter().filter(|word| present.contains(&word.as_bytes()[..7])).collect();
+    assert_eq!(traces, Vec::<&String>::new());
+    assert!(gone.len() > 1_000 && living.len() > 300);
+    assert!(living.iter().all(|(_, word)| present.contains(&word.as_bytes()[..7])));
+    assert!(text::is_sound(&finder.index).unwrap());
+}
+
+/// Remembers, updates and forgets, with a word of its own in each content, and indexes in between.
+fn change_some(
+    ground: &Ground,
+    finder: &mut Finder,
+    dice: &mut Dice,
+    living: &mut Vec<(i64, String)>,
+    gone: &mut Vec<String>,
+) {
+    for _ in 0..12 {
+        let word = dice.word(14);
+        living.push((ground.remember(&said(&format!("about {word} in the garden"))), word));
+    }
+    finder.catch_up();
+    for _ in 0..4 {
+        let at = dice.below(living.len());
+        let word = dice.word(14);
+        ground.update(living[at].0, &said(&format!("rather about {word} behind the house")));
+        gone.push(std::mem::replace(&mut living[at].1, word));
+    }
+    finder.catch_up();
+    let forgotten: Vec<(i64, String)> = (0..8).map(|_| living.swap_remove(dice.below(living.len()))).collect();
+    for (number, word) in forgotten {
+        ground.remove(number);
+        text::erase(&mut finder.index, &[number]).unwrap();
+        gone.push(word);
+    }
+    if dice.below(5) == 0 {
+        text::tidy(&finder.index).unwrap();
+    }
+}
+
+#[test]
+fn resetting_a_damaged_index_forgets_too() {
+    let ground = Ground::with(&["the secret is xylophagous", "kept"]);
+    let mut finder = ground.finder();
+    finder.index.execute("DELETE FROM words_data WHERE id > 10", []).unwrap();
+    ground.remove(1);
+
+    assert!(!text::is_sound(&finder.index).unwrap());
+    text::reset(&mut finder.index, MARK).unwrap();
+    finder.catch_up();
+    assert_eq!(words_in_index(&ground, "xylop"), Vec::<String>::new());
+    assert_eq!(finder.find("kept"), vec![2]);
 }
 
 #[test]

@@ -258,7 +258,9 @@ fn a_search_in_a_damaged_index_says_so_or_answers() {
         let mut finder = ground.finder();
         let terms = chrysalis_store::search::query::parse("token7x diary");
         let filter = chrysalis_store::search::filter::Filter::default();
-        let answer = chrysalis_store::search::lookup::search(&finder.reader, &finder.frequencies, &terms, &filter, 5);
+        let wanted = chrysalis_store::search::lookup::Wanted { most: 5, enough: 5 };
+        let answer =
+            chrysalis_store::search::lookup::search(&finder.reader, &finder.frequencies, &terms, &filter, wanted);
         assert!(answer.as_ref().is_ok() || matches!(answer, Err(StoreError::Corrupt { .. })), "{answer:?}");
         heal_as_a_store_does(&mut finder);
         assert_answers(&finder, 1_500);

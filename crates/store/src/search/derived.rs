@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::{StoreMark, is_damage};
 use crate::error::StoreError;
+use crate::scrub::scrub;
 
 /// How long a connection to a derived file waits for another process that writes to it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,7 +97,9 @@ pub(super) fn reset(connection: &mut Connection, mark: StoreMark, kind: &Kind) -
     let emptied = connection.execute_batch("VACUUM");
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
     emptied?;
-    set_up(connection, mark, kind)
+    set_up(connection, mark, kind)?;
+    // The file gets shorter, and what it held goes, only with this.
+    truncate_log(connection).map(drop)
 }
 
 /// The last resort, for what cannot even be emptied.
@@ -122,6 +125,12 @@ fn remove(path: &Path) -> Result<(), StoreError> {
 pub fn truncate_log(connection: &Connection) -> Result<bool, StoreError> {
     let busy: i64 = connection.query_row("PRAGMA main.wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(busy == 0)
+}
+
+/// Makes what was just erased unreadable in the file and its log; false when a reader kept the log from shrinking.
+pub(super) fn bury(connection: &mut Connection) -> Result<bool, StoreError> {
+    scrub(connection)?;
+    truncate_log(connection)
 }
 
 /// What an erasure has done.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::derived;
 use super::text::{self, IndexedText};
-use super::{Number, StoreMark, ground_position, is_damage};
+use super::{Number, StoreMark, ground_position, is_damage, state_row};
 use crate::error::StoreError;
 
 /// Rows indexed per transaction. Large enough to make writing cheap, small enough that another process which
@@ -37,7 +37,7 @@ impl CatchUp {
 /// Those of the database.
 pub fn text_position(index: &Connection) -> Result<i64, StoreError> {
     let mut statement = index.prepare_cached("SELECT position FROM main.state")?;
-    Ok(statement.query_row([], |row| row.get(0))?)
+    state_row(statement.query_row([], |row| row.get(0)))
 }
 
 /// Indexes what changed in the ground since the index last looked, at most about `rows_max` rows.
@@ -196,7 +196,7 @@ pub fn erase_orphans(ground: &Connection, index: &mut Connection) -> Result<usiz
     let erased = text::erase_within(&transaction, &orphans)?;
     transaction.commit()?;
     if erased > 0 {
-        derived::truncate_log(index)?;
+        derived::bury(index)?;
     }
     Ok(erased)
 }

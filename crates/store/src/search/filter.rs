@@ -47,11 +47,11 @@ impl Condition {
 }
 
 impl Filter {
-    /// Tells whether the filter excludes only what has expired: then nearly every memory passes.
-    pub fn is_wide(&self) -> bool {
-        let present = Self { now: self.now, ..Self::default() };
-        *self == present
-            || (self.scope.as_deref() == Some("") && *self == Self { scope: Some(String::new()), ..present })
+    /// Tells whether it is likely that few memories pass: place, tags and times of creation divide a store into many
+    /// parts; tier, type, importance, validity and expiry into few.
+    pub fn is_narrow(&self) -> bool {
+        let placed = self.scope.as_deref().is_some_and(|path| !path.trim_end_matches('/').is_empty());
+        placed || !self.tags.is_empty() || self.thread.is_some() || self.since.is_some() || self.until.is_some()
     }
 
     /// Compiles the filter for a query in which the table `memory` is named `m`.

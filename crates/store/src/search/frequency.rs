@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 
 use super::query::Term;
+use super::state_row;
 use crate::error::StoreError;
 
 /// Counting stops here: beyond it a term is common whatever its exact number, and counting costs its length.
@@ -81,5 +82,5 @@ fn count_memories(reader: &Connection, term: &Term) -> Result<u64, StoreError> {
 /// Those of the database.
 pub fn indexed_rows(reader: &Connection) -> Result<u64, StoreError> {
     let mut statement = reader.prepare_cached("SELECT rows FROM text_index.state")?;
-    Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    Ok(state_row(statement.query_row([], |row| row.get::<_, i64>(0)))?.unsigned_abs())
 }

@@ -5,7 +5,7 @@
 //! their postings fit a budget, and scored by BM25. Only when these find fewer memories than asked for are the
 //! commoner terms looked at: newest postings first, up to a limit, scored by the sum of their rarity alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -17,10 +17,10 @@ use super::query::{Term, any_of};
 use crate::error::StoreError;
 
 /// Postings scored by BM25, about half a microsecond each: this keeps a query near a millisecond.
-const POSTINGS_BUDGET: u64 = 3_000;
+const POSTINGS_BUDGET: u64 = 2_000;
 
 /// A query's rarest term may be this common and still be scored by BM25.
-const FIRST_TERM_MAX: u64 = 9_000;
+const FIRST_TERM_MAX: u64 = 8_000;
 
 /// Postings read for each commoner term.
 const COMMON_POSTINGS_MAX: usize = 4_000;
@@ -51,10 +51,19 @@ pub struct TextFound {
     pub scored: usize,
 }
 
-/// Finds the `k` memories which the terms of a query fit best, among those that pass the filter.
+/// How many memories a search is to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// At most so many.
+    pub most: usize,
+    /// Terms too common to be scored are looked at only when the others find fewer than this.
+    pub enough: usize,
+}
+
+/// Finds the memories which the terms of a query fit best, among those that pass the filter.
 ///
 /// `reader` is a connection to the ground with the text index attached (see [`super::text::attach`]). With nothing
-/// that fits the result is empty. A selective filter gives `k` hits whenever so many fit.
+/// that fits the result is empty. A selective filter gives enough hits whenever so many fit.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when the index is damaged (then reset it, catch up and search again), or a fault.
@@ -63,17 +72,17 @@ pub fn search(
     frequencies: &Frequencies,
     terms: &[Term],
     filter: &Filter,
-    k: usize,
+    wanted: Wanted,
 ) -> Result<TextFound, StoreError> {
     let rows = indexed_rows(reader)?;
     let counted = count(reader, frequencies, terms, rows)?;
     let rare = rare_terms(&counted, rows);
     let (scored, common) = counted.split_at(rare);
     let condition = filter.condition();
-    let mut hits = by_relevance(reader, &names(scored), &condition, k)?;
-    if hits.len() < k && !common.is_empty() {
-        let search = CommonSearch { reader, condition: &condition, wide: filter.is_wide(), rows };
-        search.extend(&mut hits, common, k)?;
+    let mut hits = by_relevance(reader, &names(scored), &condition, wanted.most)?;
+    if hits.len() < wanted.enough && !common.is_empty() {
+        let search = CommonSearch { reader, condition: &condition, rows };
+        search.extend(&mut hits, common, wanted.enough)?;
     }
     Ok(TextFound { hits, terms: names(&counted), scored: rare })
 }
@@ -187,50 +196,69 @@ pub fn passing(
     Ok(passing)
 }
 
+/// Every memory that the condition lets pass, in ascending order. Costs a scan unless an index serves the condition.
+///
+/// # Errors
+/// Those of the database.
+pub fn allowed(reader: &Connection, condition: &Condition) -> Result<Vec<Number>, StoreError> {
+    let sql = format!("SELECT m.number FROM main.memory m WHERE {}", condition.sql);
+    let mut statement = reader.prepare_cached(&sql)?;
+    let numbers = statement.query_map(params_from_iter(&condition.values), |row| row.get(0))?;
+    let mut allowed: Vec<Number> = numbers.collect::<Result<_, _>>()?;
+    allowed.sort_unstable();
+    Ok(allowed)
+}
+
 /// The search by terms that many memories share.
 struct CommonSearch<'a> {
     reader: &'a Connection,
     condition: &'a Condition,
-    wide: bool,
     rows: u64,
 }
 
 impl CommonSearch<'_> {
     /// Adds to `hits` what the common terms find beyond them, never above them.
+    ///
+    /// First the newest postings are read and checked, which is enough unless the filter is selective; only then is
+    /// it worth to find out all that passes.
     fn extend(&self, hits: &mut Vec<TextHit>, common: &[CountedTerm], k: usize) -> Result<(), StoreError> {
+        self.extend_within(hits, common, None, k)?;
+        if hits.len() >= k || common.iter().all(|(memories, _)| *memories <= COMMON_POSTINGS_MAX as u64) {
+            return Ok(());
+        }
+        let allowed = allowed(self.reader, self.condition)?;
+        self.extend_within(hits, common, Some(&allowed), k)
+    }
+
+    fn extend_within(
+        &self,
+        hits: &mut Vec<TextHit>,
+        common: &[CountedTerm],
+        allowed: Option<&[Number]>,
+        k: usize,
+    ) -> Result<(), StoreError> {
         for terms in common.chunks(COMMON_TERMS_AT_A_TIME) {
-            let passed = self.passing_beyond(hits, terms, k)?;
-            let ceiling = hits.last().map_or(f64::INFINITY, |hit| hit.score);
-            hits.extend(passed.iter().map(|hit| TextHit { score: hit.score.min(ceiling), ..*hit }));
-            if hits.len() >= k {
-                break;
+            if hits.len() < k {
+                self.add(hits, &self.candidates(terms, allowed)?, k)?;
             }
         }
         Ok(())
     }
 
-    fn passing_beyond(&self, hits: &[TextHit], terms: &[CountedTerm], k: usize) -> Result<Vec<TextHit>, StoreError> {
-        let found = self.candidates(terms, self.wide)?;
-        let passed = self.new_ones(hits, &found, k)?;
-        let cut_off = self.wide && found.len() >= COMMON_POSTINGS_MAX;
-        if hits.len() + passed.len() >= k || !cut_off {
-            return Ok(passed);
-        }
-        // Many of the newest have expired: look again, with the filter at each posting.
-        self.new_ones(hits, &self.candidates(terms, false)?, k)
+    fn add(&self, hits: &mut Vec<TextHit>, found: &[TextHit], k: usize) -> Result<(), StoreError> {
+        let known: HashSet<Number> = hits.iter().map(|hit| hit.number).collect();
+        let fresh: Vec<TextHit> = found.iter().filter(|hit| !known.contains(&hit.number)).copied().collect();
+        let passed = first_passing(self.reader, &fresh, self.condition, k.saturating_sub(hits.len()))?;
+        let ceiling = hits.last().map_or(f64::INFINITY, |hit| hit.score);
+        hits.extend(passed.into_iter().map(|hit| TextHit { score: hit.score.min(ceiling), ..hit }));
+        Ok(())
     }
 
-    fn new_ones(&self, hits: &[TextHit], found: &[TextHit], k: usize) -> Result<Vec<TextHit>, StoreError> {
-        let known = |number| hits.iter().any(|hit| hit.number == number);
-        let fresh: Vec<TextHit> = found.iter().filter(|hit| !known(hit.number)).copied().collect();
-        first_passing(self.reader, &fresh, self.condition, k - hits.len())
-    }
-
-    fn candidates(&self, terms: &[CountedTerm], unfiltered: bool) -> Result<Vec<TextHit>, StoreError> {
+    fn candidates(&self, terms: &[CountedTerm], allowed: Option<&[Number]>) -> Result<Vec<TextHit>, StoreError> {
         let mut scores: HashMap<Number, f64> = HashMap::new();
         for (memories, term) in terms {
             let rarity = (1.0 + self.rows as f64 / *memories as f64).ln();
-            for number in self.postings(term, unfiltered)? {
+            for number in self.postings(term, allowed)? {
                 *scores.entry(number).or_default() += rarity;
             }
         }
@@ -239,20 +267,21 @@ impl CommonSearch<'_> {
         Ok(found)
     }
 
-    /// The newest memories that hold `term`, those that pass the filter unless `unfiltered`.
-    fn postings(&self, term: &Term, unfiltered: bool) -> Result<Vec<Number>, StoreError> {
-        let join = if unfiltered {
-            String::new()
-        } else {
-            format!(" CROSS JOIN main.memory m ON m.number = w.rowid AND {}", self.condition.sql)
-        };
-        let sql = format!(
-            "SELECT w.rowid FROM text_index.words w{join} WHERE w.words MATCH ? ORDER BY w.rowid DESC LIMIT {COMMON_POSTINGS_MAX}"
-        );
-        let filter = if unfiltered { &[][..] } else { &self.condition.values[..] };
-        let values = filter.iter().cloned().chain([Value::Text(term.expression())]);
-        let mut statement = self.reader.prepare_cached(&sql)?;
-        let numbers = statement.query_map(params_from_iter(values), |row| row.get(0))?;
-        Ok(numbers.collect::<Result<_, _>>()?)
+    /// The newest memories that hold `term`, of those allowed.
+    fn postings(&self, term: &Term, allowed: Option<&[Number]>) -> Result<Vec<Number>, StoreError> {
+        let mut statement = self
+            .reader
+            .prepare_cached("SELECT rowid FROM text_index.words WHERE words MATCH ?1 ORDER BY rowid DESC")?;
+        let mut rows = statement.query([term.expression()])?;
+        let mut numbers = Vec::new();
+        while numbers.len() < COMMON_POSTINGS_MAX
+            && let Some(row) = rows.next()?
+        {
+            let number: Number = row.get(0)?;
+            if allowed.is_none_or(|allowed| allowed.binary_search(&number).is_ok()) {
+                numbers.push(number);
+            }
+        }
+        Ok(numbers)
     }
 }

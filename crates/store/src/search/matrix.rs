@@ -6,8 +6,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rusqlite::{Connection, params};
 
-use super::Number;
 use super::vector;
+use super::{Number, state_row};
 use crate::error::StoreError;
 
 /// Numbers multiplied side by side: a multiple of what any vector unit does at once, so that the compiler uses it.
@@ -132,9 +132,9 @@ impl Matrix {
 fn standing(vectors: &Connection) -> Result<Standing, StoreError> {
     let sql = "SELECT generation, position, dropped_before FROM main.state";
     let mut statement = vectors.prepare_cached(sql)?;
-    Ok(statement.query_row([], |row| {
+    state_row(statement.query_row([], |row| {
         Ok(Standing { generation: row.get(0)?, position: row.get(1)?, dropped_before: row.get(2)? })
-    })?)
+    }))
 }
 
 impl Held {

@@ -16,8 +16,10 @@ pub mod query;
 pub mod text;
 pub mod vector;
 
+use std::path::Path;
+
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, ErrorCode, ToSql, ffi};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, ffi};
 
 use crate::error::StoreError;
 
@@ -43,6 +45,12 @@ pub fn ground_position(ground: &Connection) -> Result<i64, StoreError> {
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
+/// The one row of a derived file's `state`; a file that has lost it is damaged.
+pub(crate) fn state_row<T>(found: rusqlite::Result<T>) -> Result<T, StoreError> {
+    let lost = || StoreError::corrupt(Path::new(""), "the row that says what the file holds is missing");
+    found.optional()?.ok_or_else(lost)
+}
+
 /// Tells whether `error` says that a derived file is damaged, as opposed to busy, full or out of reach.
 ///
 /// A missing table counts: a derived file that was emptied under us holds none.
@@ -58,7 +66,6 @@ fn is_damage_in_sqlite(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, message) => is_damage_code(*failure, message.as_deref()),
         rusqlite::Error::SqlInputError { error, msg, .. } => is_damage_code(*error, Some(msg)),
-        rusqlite::Error::QueryReturnedNoRows => true,
         _ => false,
     }
 }

@@ -1,10 +1,9 @@
 //! Searching the vectors under the filters of recall.
 
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
 
-use super::Number;
 use super::filter::{Condition, Filter};
-use super::lookup::passing;
+use super::lookup::{allowed, passing};
 use super::matrix::{Matrix, VectorHit};
 use crate::error::StoreError;
 
@@ -21,9 +20,9 @@ pub fn search(
     k: usize,
 ) -> Result<Vec<VectorHit>, StoreError> {
     let condition = filter.condition();
-    if filter.is_wide() {
-        // Nearly all memories pass: it is cheaper to ask for some more and check those.
-        let asked = k.saturating_mul(2).saturating_add(32);
+    if !filter.is_narrow() {
+        // Many memories are likely to pass: it is cheaper to ask for some more and check those.
+        let asked = k.saturating_mul(4).saturating_add(32);
         let found = matrix.search(query, None, asked)?;
         let hits = keep_passing(reader, &found, &condition, k)?;
         if hits.len() == k || found.len() < asked {
@@ -42,11 +41,4 @@ fn keep_passing(
     let passing = passing(reader, found.iter().map(|hit| hit.number), condition)?;
     let kept = found.iter().filter(|hit| passing.binary_search(&hit.number).is_ok());
     Ok(kept.take(k).copied().collect())
-}
-
-fn allowed(reader: &Connection, condition: &Condition) -> Result<Vec<Number>, StoreError> {
-    let sql = format!("SELECT m.number FROM main.memory m WHERE {}", condition.sql);
-    let mut statement = reader.prepare_cached(&sql)?;
-    let numbers = statement.query_map(params_from_iter(&condition.values), |row| row.get(0))?;
-    Ok(numbers.collect::<Result<_, _>>()?)
 }

@@ -11,9 +11,9 @@
 //!
 //! On top of it three switches are needed, and none is enough alone: FTS5's `secure-delete` edits the entries out of
 //! the segments instead of writing a marker over them, SQLite's `secure_delete` overwrites the freed bytes of pages
-//! with zeros, and truncating the write-ahead log drops the older copies of those pages. One trace survives all
-//! three: `words_idx` keeps a prefix of the first word of a page for as long as the page holds other words;
-//! [`erase`] finds and replaces it.
+//! with zeros, and truncating the write-ahead log drops the older copies of those pages. Two traces survive all
+//! three. Copies of rows stay in pages that SQLite has rebuilt: [`crate::scrub`] overwrites them. And `words_idx`
+//! keeps a prefix of the first word of a page for as long as the page holds other words: [`erase`] replaces it.
 //!
 //! The index is written with `synchronous = OFF`: a power cut may damage it, and then it is built again.
 
@@ -22,7 +22,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::derived::{self, Erasure, Kind, truncate_log};
+use super::derived::{self, Erasure, Kind};
 use super::{Number, StoreMark, is_damage};
 use crate::error::StoreError;
 
@@ -93,7 +93,7 @@ pub fn attach(reader: &Connection, path: &Path) -> Result<(), StoreError> {
 ///
 /// May be repeated, and needs no old text. Call it after the transaction that removed the memories from the ground
 /// has been committed; a catch-up that runs at the same time cannot bring them back. Costs about a millisecond a
-/// memory.
+/// memory, and reads the file once, however many memories there are.
 ///
 /// # Errors
 /// [`StoreError::Locked`], [`StoreError::Corrupt`] (then [`reset`] forgets them too), or a fault of the disk.
@@ -102,7 +102,7 @@ pub fn erase(index: &mut Connection, numbers: &[Number]) -> Result<Erasure, Stor
     let transaction = index.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let erased = erase_within(&transaction, &numbers)?;
     transaction.commit()?;
-    let log_truncated = truncate_log(index)?;
+    let log_truncated = derived::bury(index)?;
     Ok(Erasure { erased, log_truncated })
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use chrysalis_core::id::{ContentDigest, content_digest};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::derived::{self, Erasure, Kind, truncate_log};
+use super::derived::{self, Erasure, Kind};
 use super::{Number, StoreMark};
 use crate::error::StoreError;
 
@@ -251,7 +251,7 @@ pub fn erase(vectors: &mut Connection, numbers: &[Number]) -> Result<Erasure, St
         erased += rows;
     }
     transaction.commit()?;
-    let log_truncated = truncate_log(vectors)?;
+    let log_truncated = derived::bury(vectors)?;
     Ok(Erasure { erased, log_truncated })
 }
 

@@ -9,7 +9,7 @@ use chrysalis_core::codec::Encoder;
 use chrysalis_store::search::feed::{CatchUp, catch_up};
 use chrysalis_store::search::filter::Filter;
 use chrysalis_store::search::frequency::Frequencies;
-use chrysalis_store::search::lookup::{TextFound, search};
+use chrysalis_store::search::lookup::{TextFound, Wanted, search};
 use chrysalis_store::search::query::parse;
 use chrysalis_store::search::{Number, StoreMark, text};
 use rusqlite::{Connection, params};
@@ -196,7 +196,7 @@ impl Finder {
     }
 
     pub fn search(&self, query: &str, filter: &Filter, k: usize) -> TextFound {
-        search(&self.reader, &self.frequencies, &parse(query), filter, k).unwrap()
+        search(&self.reader, &self.frequencies, &parse(query), filter, Wanted { most: k, enough: k }).unwrap()
     }
 
     /// The numbers found, best first.
