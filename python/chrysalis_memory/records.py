@@ -94,16 +94,17 @@ class _Record:
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain data: ISO times, lists for sequences."""
-        return {item.name: _plain(getattr(self, item.name)) for item in fields(cast(Any, self))}
+        return {item.name: plain(getattr(self, item.name)) for item in fields(cast(Any, self))}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value as plain data, as `json.dumps` takes it: ISO times, lists for sequences, dicts for records."""
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     convert = getattr(value, "to_dict", None)
     return convert() if callable(convert) else value
 

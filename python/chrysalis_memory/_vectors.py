@@ -1,0 +1,78 @@
+"""Vectors of one store: made in the background by the embedder, and asked for by recall."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from chrysalis_memory._core import Replica
+from chrysalis_memory.embedding import Embedder, as_floats
+
+__all__ = ["Vectors"]
+
+_log = logging.getLogger("chrysalis_memory")
+
+
+class Vectors:
+    """Embeds what waits, one caller of the embedder at a time."""
+
+    def __init__(self, replica: Replica, embedder: Embedder | None, missing: str | None, batch: int) -> None:
+        self._replica = replica
+        self._embedder = embedder
+        self._missing = missing
+        self._batch = batch
+        # Embedders are seldom safe to call from two threads, and never faster for it.
+        self._alone = threading.Lock()
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The embedder, if there is one."""
+        return self._embedder
+
+    @property
+    def missing(self) -> str | None:
+        """Why there is no embedder although one was wished for."""
+        return self._missing
+
+    def embed_waiting(self, most: int | None = None) -> int:
+        """Embeds memories that wait for their vector, all or at most `most`; returns how many were embedded.
+
+        Raises whatever the embedder raises; the memories then wait on.
+        """
+        done = 0
+        while self._embedder is not None and (most is None or done < most):
+            wanted = self._batch if most is None else min(self._batch, most - done)
+            taken = self._embed_once(self._embedder, wanted)
+            if taken == 0:
+                break
+            done += taken
+        return done
+
+    def _embed_once(self, embedder: Embedder, limit: int) -> int:
+        with self._alone:
+            waiting = self._replica.pending_vectors(embedder.name, limit)
+            if not waiting:
+                return 0
+            vectors = _embed(embedder, [content for _, content, _ in waiting])
+            entries = [(number, digest, vector) for (number, _, digest), vector in zip(waiting, vectors, strict=True)]
+            self._replica.put_vectors(embedder.name, entries)
+            return len(waiting)
+
+    def of_query(self, query: str) -> tuple[tuple[str, list[float]] | None, str | None]:
+        """The query's vector with the model's name, or none and the reason in words."""
+        if self._embedder is None:
+            return None, self._missing
+        try:
+            with self._alone:
+                return (self._embedder.name, _embed(self._embedder, [query])[0]), None
+        except Exception as error:  # noqa: BLE001 - whatever an embedder does, recall answers from the words
+            _log.warning("the embedder failed: %s", error)
+            return None, f"the embedder failed ({error}): found by words alone"
+
+
+def _embed(embedder: Embedder, texts: Sequence[str]) -> list[list[float]]:
+    vectors = [as_floats(vector) for vector in embedder.embed(texts)]
+    if len(vectors) != len(texts):
+        raise ValueError(f"the embedder {embedder.name} returned {len(vectors)} vectors for {len(texts)} texts")
+    return vectors
