@@ -24,7 +24,7 @@ class Background:
         self._work = work
         self._interval_s = interval_s
         self._woken = threading.Event()
-        self._stopped = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chrysalis-background", daemon=True)
         self._thread.start()
 
@@ -34,7 +34,7 @@ class Background:
 
     def stop(self) -> None:
         """Ends the thread and waits for it. Stopping twice is no error."""
-        self._stopped = True
+        self._stopping.set()
         self._woken.set()
         if self._thread is not threading.current_thread():
             self._thread.join()
@@ -42,15 +42,15 @@ class Background:
     def _run(self) -> None:
         wait_s = self._interval_s
         retry_s = _RETRY_FIRST_S
-        while not self._stopped:
+        while not self._stopping.is_set():
             self._woken.wait(wait_s)
             self._woken.clear()
-            if self._stopped:
+            if self._stopping.is_set():
                 return
             try:
                 self._work()
             except Exception as error:  # noqa: BLE001 - a background thread that dies is noticed by nobody
-                if not self._stopped:
+                if not self._stopping.is_set():
                     _log.warning("work in the background failed, next try in %g s: %s", retry_s, error)
                 wait_s = retry_s
                 retry_s = min(retry_s * 2, _RETRY_MOST_S)

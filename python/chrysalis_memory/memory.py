@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep, time
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import platformdirs
 
 from chrysalis_memory import consolidation
 from chrysalis_memory._background import Background
 from chrysalis_memory._core import Memory, Replica
+from chrysalis_memory._intake import BUNDLE_MAGIC, take_in
 from chrysalis_memory._said import UNSET, Said, Unset, ids, said, texts
 from chrysalis_memory._vectors import Vectors
+from chrysalis_memory._why import missing, why
 from chrysalis_memory.config import Config
 from chrysalis_memory.embedding import EmbedderLike, resolve
 from chrysalis_memory.errors import NotFound, StoreError
@@ -43,13 +46,24 @@ from chrysalis_memory.records import (
 
 __all__ = ["ChrysalisMemory"]
 
-_MANY = 1_000  # records of one transaction in an import: keeps other writers' waits short
+_WATCHED_AT_ONCE = 1_000
 _LINEAGE_MAX = 10_000
 _RANKED_PER_HIT = 3  # candidates a ranking chooses from, for every hit asked for (specification B)
 
 Mode = Literal["hybrid", "text", "vector"]
 Order = Literal["created", "updated", "importance"]
 Link = Literal["related", "parents", "evidence"]
+
+# Inside a class with a method `list`, the type needs another name.
+Memories: TypeAlias = "list[Memory]"
+MaybeMemories: TypeAlias = "list[Memory | None]"
+Revisions: TypeAlias = "list[Revision]"
+Conflicts: TypeAlias = "dict[str, list[Conflict]]"
+Written: TypeAlias = "list[tuple[Memory, bool]]"
+Found: TypeAlias = "list[Hit]"
+Records: TypeAlias = "list[Mapping[str, Any]]"
+Texts: TypeAlias = "list[str]"
+Flags: TypeAlias = "list[bool]"
 
 
 class ChrysalisMemory:
@@ -76,8 +90,8 @@ class ChrysalisMemory:
         embedder: EmbedderLike = "auto",
         config: Config | None = None,
     ) -> None:
-        if not isinstance(agent_id, str) or not agent_id:
-            raise ValueError("agent_id is a non-empty text")
+        if not agent_id:
+            raise ValueError("agent_id is empty")
         self.config = config or Config()
         self.agent_id = agent_id
         self.space = space
@@ -189,18 +203,24 @@ class ChrysalisMemory:
         record = _record(locals())
         return self._written(self._core().remember(self.agent_id, self._told(record)))
 
-    def remember_many(self, records: Iterable[Mapping[str, Any]]) -> list[Memory]:
+    def remember_many(self, records: Iterable[Mapping[str, Any]]) -> Memories:
         """Remembers many in one transaction: all of them or none. Records have the keys that `remember` takes.
 
         >>> memory = example_store()
         >>> [one.content for one in memory.remember_many([{"content": "first"}, {"content": "second"}])]
         ['first', 'second']
         """
+        return [memory for memory, _ in self._remember_each(records)]
+
+    def _remember_each(self, records: Iterable[Mapping[str, Any]]) -> Written:
         told = [self._told(_checked_record(record)) for record in records]
-        memories = self._core().remember_many(self.agent_id, told)
-        if memories:
-            self._written(memories[-1])
-        return memories
+        remembered = self._core().remember_many(self.agent_id, told)
+        if remembered:
+            self._written(remembered[-1][0])
+        return remembered
+
+    def _remember_all(self, records: Records) -> Flags:
+        return [written for _, written in self._remember_each(records)]
 
     def _told(self, record: dict[str, Any]) -> Said:
         id, ttl = record.pop("id", None), record.pop("ttl", None)
@@ -228,13 +248,13 @@ class ChrysalisMemory:
         confidence: float | Unset = UNSET,
         add_tags: Iterable[str] = (),
         remove_tags: Iterable[str] = (),
-        thread: str | None | Unset = UNSET,
-        speaker: str | None | Unset = UNSET,
-        occurred_at: Instant | None | Unset = UNSET,
+        thread: str | Unset | None = UNSET,
+        speaker: str | Unset | None = UNSET,
+        occurred_at: Instant | Unset | None = UNSET,
         metadata: Mapping[str, Any] | Unset = UNSET,
-        ttl: Duration | None | Unset = UNSET,
-        valid_from: Instant | None | Unset = UNSET,
-        valid_until: Instant | None | Unset = UNSET,
+        ttl: Duration | Unset | None = UNSET,
+        valid_from: Instant | Unset | None = UNSET,
+        valid_until: Instant | Unset | None = UNSET,
     ) -> Memory:
         """Changes what is given and leaves the rest; the old values stay in the history. On disk when this returns.
 
@@ -287,8 +307,6 @@ class ChrysalisMemory:
         >>> memory.recall("alarm code")
         Recall(hits=(), outcome=Outcome(complete=True, reasons=()))
         """
-        if not isinstance(reason, str):
-            raise TypeError(f"reason is text, not {type(reason).__name__}")
         core = self._core()
         operations = core.forget(id, reason, withdraw)
         return Receipt(id, True, operations, acknowledged=(core.public_key,))
@@ -335,7 +353,7 @@ class ChrysalisMemory:
         """
         return self._core().get(id)
 
-    def get_many(self, ids: Iterable[str]) -> list[Memory | None]:
+    def get_many(self, ids: Iterable[str]) -> MaybeMemories:
         """The memories with these ids, in their order; None where there is none."""
         return self._core().get_many(texts("ids", ids))
 
@@ -376,9 +394,7 @@ class ChrysalisMemory:
         >>> hit.memory.content, hit.why
         ('Bricks are delivered on Mondays', 'words: bricks')
         """
-        if not isinstance(query, str):
-            raise TypeError(f"query is text, not {type(query).__name__}")
-        if not isinstance(k, int) or k < 1:
+        if k < 1:
             raise ValueError(f"k is {k!r}; it must be a whole number from 1 on")
         if mode not in {"hybrid", "text", "vector"}:
             raise ValueError(f"mode is {mode!r}; it must be hybrid, text or vector")
@@ -392,29 +408,29 @@ class ChrysalisMemory:
 
     def _find(
         self, query: str, k: int, filters: Said, as_of: int | None, mode: Mode, verified_only: bool, default: bool
-    ) -> tuple[list[Hit], Outcome]:
-        reasons: list[str] = []
-        vector, missing = (None, None) if mode == "text" else self._embedded(query)
-        if missing is not None:
-            reasons.append(missing)
+    ) -> tuple[Found, Outcome]:
+        reasons: Texts = []
+        vector, without = (None, None) if mode == "text" else self._embedded(query)
+        if without is not None:
+            reasons.append(without)
         wanted = k if default and not verified_only else k * _RANKED_PER_HIT
-        core = self._core()
-        rows, unseen = core.recall(query, wanted, filters, as_of, mode, vector)
-        reasons.extend(unseen)
-        hits = [Hit(memory, score, why) for memory, score, why in rows]
+        rows, without_vector, changed_since, unseen = self._core().recall(query, wanted, filters, as_of, mode, vector)
+        # Changed memories are found by words in every mode; that is only less than asked for when there are vectors.
+        reasons.extend(missing(without_vector, changed_since if vector else 0, unseen))
+        hits = [Hit(memory, score, why(*parts)) for memory, score, parts in rows]
         if verified_only:
             hits, refused = self._verified(hits)
             reasons.extend(refused)
         return hits, Outcome(not reasons, tuple(reasons))
 
-    def _embedded(self, query: str) -> tuple[tuple[str, list[float]] | None, str | None]:
+    def _embedded(self, query: str) -> tuple[tuple[str, Sequence[float]] | None, str | None]:
         try:
             self._vectors.embed_waiting(self.config.recall_embed_max)
         except Exception as error:  # noqa: BLE001 - whatever an embedder does, recall answers from the words
             return None, f"the embedder failed ({error}): found by words alone"
         return self._vectors.of_query(query)
 
-    def _verified(self, hits: list[Hit]) -> tuple[list[Hit], list[str]]:
+    def _verified(self, hits: Found) -> tuple[Found, Texts]:
         failed = [hit for hit in hits if not self.verify(hit.memory.id)]
         return [hit for hit in hits if hit not in failed], [f"{hit.memory.id} does not verify" for hit in failed]
 
@@ -431,7 +447,7 @@ class ChrysalisMemory:
         descending: bool = True,
         limit: int = 100,
         offset: int = 0,
-    ) -> list[Memory]:
+    ) -> Memories:
         """Memories that pass the filters, newest first unless `order` and `descending` say otherwise.
 
         >>> memory = example_store()
@@ -453,7 +469,7 @@ class ChrysalisMemory:
         memory_type: str | None = None,
         tags: Iterable[str] | None = None,
         limit: int = 1000,
-    ) -> list[Memory]:
+    ) -> Memories:
         """Memories created from `start` up to but not at `end`, oldest first; None is an open end.
 
         >>> memory = example_store()
@@ -464,7 +480,7 @@ class ChrysalisMemory:
         filters = _filters(scope=scope, tier=tier, memory_type=memory_type, tags=tags, since=start, until=end)
         return self._core().list(filters | {"now": _now_ms()}, "created", False, limit, 0)
 
-    def history(self, id: str) -> list[Revision]:
+    def history(self, id: str) -> Revisions:
         """The signed operations that a memory is the join of, in order of arrival; also of a forgotten one, without
         its words. Raises `NotFound`.
 
@@ -476,23 +492,23 @@ class ChrysalisMemory:
         """
         return [Revision(**revision) for revision in self._core().history(id)]
 
-    def conflicts(self, id: str) -> dict[str, list[Conflict]]:
+    def conflicts(self, id: str) -> Conflicts:
         """Values that were written without knowledge of the winner, by field; they stay until an edit that saw them.
 
         Empty when nothing is in conflict. Raises `NotFound`.
         """
         said_by = {revision.fingerprint: revision for revision in self.history(id)}
-        found: dict[str, list[Conflict]] = {}
+        found: Conflicts = {}
         for field, value, fingerprint in self._core().conflicts(id):
             revision = said_by[fingerprint]
             found.setdefault(field, []).append(Conflict(value, revision.author, revision.at, fingerprint))
         return found
 
-    def ancestors(self, id: str) -> list[Memory]:
+    def ancestors(self, id: str) -> Memories:
         """The memories that this one came from: its parents, theirs, and so on, nearest first, each once."""
         return self._lineage(id, down=False)
 
-    def descendants(self, id: str) -> list[Memory]:
+    def descendants(self, id: str) -> Memories:
         """The memories that came from this one: its children, theirs, and so on, nearest first, each once.
 
         >>> memory = example_store()
@@ -503,7 +519,7 @@ class ChrysalisMemory:
         """
         return self._lineage(id, down=True)
 
-    def _lineage(self, id: str, *, down: bool) -> list[Memory]:
+    def _lineage(self, id: str, *, down: bool) -> Memories:
         self._existing(id)
         linked = self._core().lineage(id, down, _LINEAGE_MAX)
         return [one for one in self._core().get_many(linked) if one is not None]
@@ -529,7 +545,7 @@ class ChrysalisMemory:
         min_importance: float | None = None,
         verified_only: bool = False,
         limit: int = 1000,
-    ) -> list[Memory]:
+    ) -> Memories:
         """Long-term memories, newest first, by type and least importance; with `verified_only` those whose
         signatures hold now."""
         found = self.list(tier="long_term", memory_type=memory_type, min_importance=min_importance, limit=limit)
@@ -537,7 +553,7 @@ class ChrysalisMemory:
 
     def promote(
         self, ids: Iterable[str] | None = None, *, threshold: float | None = None, scope: str | None = None
-    ) -> list[Memory]:
+    ) -> Memories:
         """Moves working memories into the long term, where they stay: those with these ids, or all of at least
         `threshold` importance (`Config.promotion_threshold` when None). Returns what was promoted.
 
@@ -552,12 +568,15 @@ class ChrysalisMemory:
             least = self.config.promotion_threshold if threshold is None else threshold
             working = self._core().list(
                 _filters(scope=scope, tier="working") | {"min_importance": least, "now": _now_ms()},
-                "created", False, 1 << 40, 0,
+                "created",
+                False,
+                1 << 40,
+                0,
             )
             chosen = [one.id for one in working]
         return [self.update(id, tier="long_term", ttl=None) for id in chosen]
 
-    def consolidate(self, *, scope: str | None = None, similarity: float = 0.8) -> list[Memory]:
+    def consolidate(self, *, scope: str | None = None, similarity: float = 0.8) -> Memories:
         """Joins memories that say nearly the same into one each, by rule, and returns the new ones.
 
         Nearly the same: one scope and type, and words that overlap by `similarity` (Jaccard index, 0 to 1). The
@@ -596,10 +615,12 @@ class ChrysalisMemory:
         position, log_position = since
         deadline = None if timeout is None else monotonic() + timeout
         while True:
-            changed, forgotten = self._core().changes_after(position, log_position, _MANY)
-            for position, id, created in changed:  # noqa: B007 - the last one is where to go on
+            changed, forgotten = self._core().changes_after(position, log_position, _WATCHED_AT_ONCE)
+            for reached, id, created in changed:
+                position = reached
                 yield Change("created" if created else "updated", id, position)
-            for log_position, id in forgotten:
+            for reached, id in forgotten:
+                log_position = reached
                 yield Change("forgotten", id, position)
             if changed or forgotten:
                 deadline = None if timeout is None else monotonic() + timeout
@@ -657,18 +678,7 @@ class ChrysalisMemory:
         """
         if format in {None, "bundle"} and _is_bundle(path):
             return self._import_bundle(path)
-        report = _Tally()
-        pending: list[Mapping[str, Any]] = []
-        for item in read_records(path, format=format):
-            if isinstance(item, ImportProblem):
-                report.failed.append(item)
-                continue
-            pending.append(item)
-            if len(pending) == _MANY:
-                self._take_in(pending, report, os.fspath(path))
-                pending = []
-        self._take_in(pending, report, os.fspath(path))
-        return report.done()
+        return take_in(read_records(path, format=format), self._remember_all, os.fspath(path))
 
     def _import_bundle(self, path: str | os.PathLike[str]) -> ImportReport:
         name = os.fspath(path)
@@ -677,38 +687,8 @@ class ChrysalisMemory:
         failed = [ImportProblem(name, 0, f"at byte {offset}: {what}") for offset, what in refused]
         return ImportReport(read, added, known, tuple(failed))
 
-    def _take_in(self, records: list[Mapping[str, Any]], report: _Tally, file: str) -> None:
-        before = self._core().position()[1]
-        try:
-            self.remember_many(records)
-        except (ValueError, TypeError, StoreError, NotFound):
-            raise
-        except Exception:
-            # One refused record must not keep the others out: one by one, naming those that fail.
-            for record in records:
-                self._take_in_one(record, report, file)
-            return
-        added = self._core().position()[1] - before
-        report.read += len(records)
-        report.added += min(added, len(records))
-        report.unchanged += len(records) - min(added, len(records))
 
-
-class _Tally:
-    """An import report while it is counted."""
-
-    def __init__(self) -> None:
-        self.read = self.added = self.unchanged = 0
-        self.failed: list[ImportProblem] = []
-
-    def done(self) -> ImportReport:
-        return ImportReport(self.read + len(self.failed), self.added, self.unchanged, tuple(self.failed))
-
-
-_REMEMBER = frozenset(
-    "content id tier memory_type scope importance confidence tags parents related evidence thread speaker occurred_at"
-    " metadata ttl valid_from valid_until".split()
-)
+_REMEMBER = frozenset(inspect.signature(ChrysalisMemory.remember).parameters) - {"self"}
 
 
 def _record(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -762,9 +742,6 @@ def _folder(path: str | os.PathLike[str] | None) -> str:
 def _is_bundle(path: str | os.PathLike[str]) -> bool:
     try:
         with open(path, "rb") as file:
-            return file.read(len(_BUNDLE_MAGIC)) == _BUNDLE_MAGIC
+            return file.read(len(BUNDLE_MAGIC)) == BUNDLE_MAGIC
     except OSError:
         return False
-
-
-_BUNDLE_MAGIC = b"chrysalis-bundle"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Final, TypeAlias
@@ -18,7 +19,7 @@ _MONTH_S = 30 * 24 * 3600.0
 
 def _recent(hit: Hit) -> float:
     age_s = max(0.0, (datetime.now(timezone.utc) - hit.memory.created_at).total_seconds())
-    return 0.5 * hit.score + 0.5 * 0.5 ** (age_s / _MONTH_S)
+    return 0.5 * hit.score + 0.5 * math.pow(0.5, age_s / _MONTH_S)
 
 
 def _important(hit: Hit) -> float:

@@ -7,10 +7,44 @@ use chrysalis_store::row::unpack;
 use chrysalis_store::{MemoryRow, Store};
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::convert::{from_json, moment, optional_moment, score};
 use crate::error::raise;
+
+static PLAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// The fields that `to_dict` gives; logical time is given as its Lamport time.
+const FIELDS: [&str; 27] = [
+    "id",
+    "content",
+    "tier",
+    "memory_type",
+    "scope",
+    "tags",
+    "importance",
+    "confidence",
+    "access_count",
+    "created_at",
+    "updated_at",
+    "author",
+    "agent_id",
+    "parents",
+    "related",
+    "evidence",
+    "thread",
+    "speaker",
+    "occurred_at",
+    "metadata",
+    "valid_from",
+    "valid_until",
+    "expires_at",
+    "fingerprint",
+    "signature",
+    "version",
+    "conflicts",
+];
 
 /// See the stub.
 #[pyclass(frozen, module = "chrysalis_memory")]
@@ -175,6 +209,18 @@ impl Memory {
     #[getter]
     fn conflicts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.row.conflict_names())
+    }
+
+    /// Every field as plain data, as `json.dumps` takes it.
+    fn to_dict<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let py = slf.py();
+        let plain = PLAIN.import(py, "chrysalis_memory.records", "plain")?;
+        let said = PyDict::new(py);
+        for name in FIELDS {
+            said.set_item(name, plain.call1((slf.getattr(name)?,))?)?;
+        }
+        said.set_item("lamport", slf.get().row.lamport)?;
+        Ok(said)
     }
 
     fn __richcmp__(&self, other: &Self, how: CompareOp) -> Option<bool> {

@@ -108,7 +108,11 @@ impl Replica {
     ) -> PyResult<Bound<'py, PyList>> {
         let wanted = said.iter().map(wanted).collect::<PyResult<Vec<_>>>()?;
         let rows = self.run(py, |store| store.remember_many(agent, wanted))?;
-        self.memories(py, rows)
+        let list = PyList::empty(py);
+        for (row, written) in rows {
+            list.append((Py::new(py, self.memory(row))?, written))?;
+        }
+        Ok(list)
     }
 
     fn update(&self, py: Python<'_>, agent: &str, id: &str, said: &Bound<'_, PyDict>) -> PyResult<Memory> {
@@ -156,27 +160,29 @@ impl Replica {
         self.memories(py, rows)
     }
 
-    /// Hits as (memory, score, text part, vector part, cosine, words), how many have no vector, and whether a batch
-    /// was left out.
+    /// Hits as (memory, score, (text part, vector part, cosine, words)), how many memories have no vector, how many
+    /// changed since `as_of`, and whether an open batch was left out.
+    #[allow(clippy::too_many_arguments)]
     fn recall<'py>(
         &self,
         py: Python<'py>,
         text: String,
         k: usize,
         filter: &Bound<'py, PyDict>,
+        as_of: Option<i64>,
         mode: &str,
         vector: Option<(String, Vec<f32>)>,
-    ) -> PyResult<(Bound<'py, PyList>, usize, bool)> {
+    ) -> PyResult<(Bound<'py, PyList>, usize, usize, bool)> {
         let filter: Filter = convert::filter(filter)?;
         let mode: Mode = mode.parse().map_err(|error| raise(py, error))?;
-        let query = Query { text, k, filter, mode, vector };
+        let query = Query { text, k, filter, mode, vector, as_of };
         let answer = self.run(py, |store| store.recall(&query))?;
         let hits = PyList::empty(py);
         for Found { row, fused, words } in answer.hits {
             let memory = Py::new(py, self.memory(row))?;
-            hits.append((memory, fused.score, fused.text, fused.vector, fused.cosine, words))?;
+            hits.append((memory, fused.score, (fused.text, fused.vector, fused.cosine, words)))?;
         }
-        Ok((hits, answer.without_vector, answer.batch_unseen))
+        Ok((hits, answer.without_vector, answer.changed_since, answer.batch_unseen))
     }
 
     fn count_uses(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<()> {

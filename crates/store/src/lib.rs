@@ -3,6 +3,7 @@
 //! The log is the ground ([`ledger`]); views ([`view`]), text index and vectors ([`search`]) are derived from it and
 //! can be made again. Start reading at [`Store`], then [`turn`] (what a write transaction is), then [`view`].
 
+mod as_of;
 mod backoff;
 mod checkpoint;
 mod connection;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use crate::as_of;
 use crate::connection::open_reader;
 use crate::error::StoreError;
 use crate::row::{self, MemoryRow};
@@ -12,7 +13,7 @@ use crate::schema::FORMAT;
 use crate::search::filter::Filter;
 use crate::search::fuse::{Fused, Mode, fuse};
 use crate::search::lookup::{self, TextFound, Wanted};
-use crate::search::query;
+use crate::search::query::{self, Term};
 use crate::search::{is_damage, nearest, vector};
 use crate::store::Store;
 
@@ -40,6 +41,8 @@ pub struct Query {
     pub mode: Mode,
     /// The model and the query's vector, when there is one.
     pub vector: Option<(String, Vec<f32>)>,
+    /// As it was known and valid at this time, in ms since the Unix epoch.
+    pub as_of: Option<i64>,
 }
 
 /// One memory that was found, and why.
@@ -60,6 +63,8 @@ pub struct Answer {
     pub hits: Vec<Found>,
     /// Memories whose vector is still missing, when vectors were asked for.
     pub without_vector: usize,
+    /// Memories that were written since the time that was asked about; these are found by words alone.
+    pub changed_since: usize,
     /// Whether the words of an open batch could not be searched.
     pub batch_unseen: bool,
 }
@@ -92,30 +97,34 @@ impl Store {
     fn recall_with(&self, searcher: &Connection, query: &Query) -> Result<Answer, StoreError> {
         let wanted = query.k.saturating_mul(CANDIDATES_PER_HIT).max(CANDIDATES_MIN);
         let terms = query::parse(&query.text);
+        let then = match query.as_of {
+            Some(at) => self.then(searcher, at, &query.filter, &terms)?,
+            None => Then { filter: query.filter.clone(), ..Then::default() },
+        };
         let text = match query.mode {
             Mode::Vector => TextFound::default(),
             _ => {
                 let wanted = Wanted { most: wanted, enough: query.k };
-                lookup::search(searcher, &self.indexes.frequencies, &terms, &query.filter, wanted)?
+                lookup::search(searcher, &self.indexes.frequencies, &terms, &then.filter, wanted)?
             }
         };
         let scored: Vec<(i64, f64)> = text.hits.iter().map(|hit| (hit.number, hit.score)).collect();
-        let mut answer = Answer::default();
+        let mut answer = Answer { changed_since: then.rows.len(), ..Answer::default() };
         let mut cosines = Vec::new();
         if let (Some((model, vector)), Mode::Hybrid | Mode::Vector) = (&query.vector, query.mode) {
             let matrix = self.indexes.matrix(model)?;
-            let near = nearest::search(searcher, &matrix, vector, &query.filter, wanted)?;
+            let near = nearest::search(searcher, &matrix, vector, &then.filter, wanted)?;
             let numbers: Vec<i64> = scored.iter().map(|(number, _)| *number).collect();
             let by_number = near.into_iter().chain(matrix.cosines(vector, &numbers)?);
             let by_number: BTreeMap<i64, f64> = by_number.map(|hit| (hit.number, f64::from(hit.cosine))).collect();
             cosines = by_number.into_iter().collect();
             answer.without_vector = self.count_without_vector(searcher, model)?;
         }
-        let rows = fuse(query.mode, &scored, &cosines, query.k);
-        let words: Vec<&str> = text.terms.iter().map(|term| term.text()).collect();
-        for fused in rows {
+        let scored = if then.scored.is_empty() { scored } else { join_scores(scored, &then.scored) };
+        let words: Vec<&str> = terms.iter().map(|term| term.text()).collect();
+        for fused in fuse(query.mode, &scored, &cosines, query.k) {
             // A memory that was forgotten while we searched is no hit.
-            if let Some(row) = row::by_number(searcher, fused.number)? {
+            if let Some(row) = then.row(searcher, fused.number)? {
                 let words = words_in(&row, &words);
                 answer.hits.push(Found { row, fused, words });
             }
@@ -123,10 +132,49 @@ impl Store {
         Ok(answer)
     }
 
+    /// What differs from now at an earlier time.
+    fn then(&self, searcher: &Connection, at: i64, filter: &Filter, terms: &[Term]) -> Result<Then, StoreError> {
+        let until = Some(filter.until.map_or(at + 1, |until| until.min(at + 1)));
+        let filter = Filter { until, valid_at: Some(at), ..filter.clone() };
+        let rows = as_of::rows_changed_since(&self.views(searcher), at, &filter)?;
+        let scored = as_of::score_words(&rows, terms)?;
+        let rows = rows.into_iter().map(|row| (row.number, row)).collect();
+        Ok(Then { filter: Filter { updated_until: Some(at), ..filter }, rows, scored })
+    }
+
     fn count_without_vector(&self, ground: &Connection, model: &str) -> Result<usize, StoreError> {
         const COUNTED_MAX: usize = 1_000;
         self.indexes.with_vectors(|vectors| Ok(vector::pending(ground, vectors, model, COUNTED_MAX)?.len()))
     }
+}
+
+/// Memories that were written since the time that is asked about, as they were then.
+#[derive(Default)]
+struct Then {
+    filter: Filter,
+    rows: BTreeMap<i64, MemoryRow>,
+    scored: Vec<(i64, f64)>,
+}
+
+impl Then {
+    fn row(&self, searcher: &Connection, number: i64) -> Result<Option<MemoryRow>, StoreError> {
+        match self.rows.get(&number) {
+            Some(row) => Ok(Some(row.clone())),
+            None => row::by_number(searcher, number),
+        }
+    }
+}
+
+/// Scores of two indexes do not compare, so each is measured by its own best.
+fn join_scores(one: Vec<(i64, f64)>, other: &[(i64, f64)]) -> Vec<(i64, f64)> {
+    let by_best = |scores: &[(i64, f64)]| {
+        let best = scores.iter().map(|(_, score)| *score).fold(f64::MIN_POSITIVE, f64::max);
+        scores.iter().map(|(number, score)| (*number, score / best)).collect::<Vec<_>>()
+    };
+    let mut joined = by_best(&one);
+    joined.extend(by_best(other));
+    joined.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
+    joined
 }
 
 /// The words that can be seen to stand in the memory; the index also finds other forms of a word.

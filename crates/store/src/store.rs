@@ -177,14 +177,20 @@ impl Store {
         self.writer.run(move |connection, turn| remember_one(connection, turn, &agent, wanted))
     }
 
-    /// Remembers many, all of them or none.
+    /// Remembers many, all of them or none; says of each whether anything had to be written.
     ///
     /// # Errors
     /// As [`Store::remember`].
-    pub fn remember_many(&self, agent: &str, wanted: Vec<Remember>) -> Result<Vec<MemoryRow>, StoreError> {
+    pub fn remember_many(&self, agent: &str, wanted: Vec<Remember>) -> Result<Vec<(MemoryRow, bool)>, StoreError> {
         let agent = agent.to_owned();
         self.writer.run(move |connection, turn| {
-            wanted.into_iter().map(|wanted| remember_one(connection, turn, &agent, wanted)).collect()
+            let mut remembered = Vec::with_capacity(wanted.len());
+            for wanted in wanted {
+                let before = turn.head().and_then(|head| head.last);
+                let row = remember_one(connection, turn, &agent, wanted)?;
+                remembered.push((row, turn.head().and_then(|head| head.last) != before));
+            }
+            Ok(remembered)
         })
     }
 
@@ -368,7 +374,10 @@ fn remember_one(
     };
     match known {
         Some(number) => write_edit(connection, turn, agent, &id, number, wanted.edit),
-        None => write(connection, turn, agent, &id, wanted.edit, &Document::default()),
+        None => {
+            let nothing = Document::default();
+            write(connection, turn, agent, &id, wanted.edit.without_what_stands(&nothing), &nothing)
+        }
     }
 }
 

@@ -12,7 +12,7 @@ fn saying(content: &str) -> Edit {
 }
 
 fn query(text: &str) -> Query {
-    Query { text: text.to_owned(), k: 10, filter: Filter::default(), mode: Mode::Hybrid, vector: None }
+    Query { text: text.to_owned(), k: 10, filter: Filter::default(), mode: Mode::Hybrid, vector: None, as_of: None }
 }
 
 fn open(folder: &tempfile::TempDir) -> Store {

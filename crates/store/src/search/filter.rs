@@ -19,6 +19,8 @@ pub struct Filter {
     pub since: Option<i64>,
     /// Created before this time.
     pub until: Option<i64>,
+    /// Last written at this time or before.
+    pub updated_until: Option<i64>,
     /// Valid at this time: from `valid_from` up to but not at `valid_until`; an open end is no limit.
     pub valid_at: Option<i64>,
     /// At least this important, in 16-bit fixed point.
@@ -94,6 +96,7 @@ impl Filter {
         for (sql, time) in [
             ("m.created_at >= ?", self.since),
             ("m.created_at < ?", self.until),
+            ("m.updated_at <= ?", self.updated_until),
             ("(m.valid_from IS NULL OR m.valid_from <= ?)", self.valid_at),
             ("(m.valid_until IS NULL OR m.valid_until > ?)", self.valid_at),
             ("(m.expires_at IS NULL OR m.expires_at > ?)", self.now),

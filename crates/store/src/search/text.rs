@@ -29,25 +29,38 @@ use crate::error::StoreError;
 /// The name under which a reading connection has the text index attached.
 pub const TEXT_SCHEMA: &str = "text_index";
 
+macro_rules! tokenizer {
+    () => {
+        "porter unicode61 remove_diacritics 2"
+    };
+}
+
+/// How FTS5 splits text into terms: words of any script without their accents, English ones without their endings.
+pub const TOKENIZER: &str = tokenizer!();
+
 /// The scratch table turns text into the terms under which it is indexed, in memory only: forgotten words must not
 /// touch a disk again. More memory for words that wait to be written makes fewer, larger segments.
 const KIND: Kind = Kind {
-    settings: "
+    settings: concat!(
+        "
         PRAGMA synchronous = OFF;
         PRAGMA cache_size = -16000;
         PRAGMA temp_store = MEMORY;
         CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch USING fts5(
-            text, content = '', tokenize = 'porter unicode61 remove_diacritics 2');
-        CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch_terms USING fts5vocab(temp, scratch, row);",
-    tables: "
+            text, content = '', tokenize = '", tokenizer!(), "');
+        CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch_terms USING fts5vocab(temp, scratch, row);"
+    ),
+    tables: concat!(
+        "
         CREATE VIRTUAL TABLE words USING fts5(
-            content, tags, speaker, tokenize = 'porter unicode61 remove_diacritics 2');
+            content, tags, speaker, tokenize = '", tokenizer!(), "');
         INSERT INTO words(words, rank) VALUES ('secure-delete', 1);
         INSERT INTO words(words, rank) VALUES ('hashsize', 4194304);
         CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
         CREATE TABLE state(
             one INTEGER PRIMARY KEY CHECK (one = 1), mark BLOB NOT NULL, layout INTEGER NOT NULL,
-            position INTEGER NOT NULL DEFAULT 0, rows INTEGER NOT NULL DEFAULT 0);",
+            position INTEGER NOT NULL DEFAULT 0, rows INTEGER NOT NULL DEFAULT 0);"
+    ),
     drop: "DROP TABLE IF EXISTS vocabulary; DROP TABLE IF EXISTS words; DROP TABLE IF EXISTS state;",
     names: &["words", "words_data", "words_idx", "words_content", "words_docsize", "vocabulary", "state"],
     layout: 1,

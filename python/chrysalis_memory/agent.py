@@ -1,0 +1,296 @@
+"""`AgentMemory`: a running agent's memory, awaited. A line for each method of `ChrysalisMemory`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from functools import partial, wraps
+from types import TracebackType
+from typing import Any, TypeAlias, TypeVar
+
+from chrysalis_memory._core import Memory
+from chrysalis_memory.config import Config
+from chrysalis_memory.embedding import EmbedderLike, Vector
+from chrysalis_memory.errors import StoreError
+from chrysalis_memory.memory import ChrysalisMemory
+from chrysalis_memory.records import (
+    Change,
+    Conflict,
+    ImportReport,
+    Instant,
+    Recall,
+    Receipt,
+    Revision,
+    Stats,
+    Verification,
+)
+
+__all__ = ["AgentMemory"]
+
+T = TypeVar("T")
+
+# Inside a class with a method `list`, the type needs another name.
+Memories: TypeAlias = "list[Memory]"
+MaybeMemories: TypeAlias = "list[Memory | None]"
+Revisions: TypeAlias = "list[Revision]"
+Conflicts: TypeAlias = "dict[str, list[Conflict]]"
+
+EmbeddingFunction = Callable[[str], "Vector | Awaitable[Vector]"]
+
+_THREADS = 8  # calls of one agent that wait for the disk at a time
+
+
+class AgentMemory:
+    """The memory of a running agent: every method of `ChrysalisMemory`, awaited, with the same arguments and results.
+
+    Use it as an async context manager, or call `start()` and `stop()`. `embedding_fn` is a function from text to
+    vector, plain or async; it stands for `embedder`. A blocking call runs in a thread of the agent's own, so the loop
+    goes on. Two calls that are awaited one after the other happen in that order.
+
+    >>> import asyncio, tempfile
+    >>> async def main():
+    ...     async with AgentMemory("ada", path=tempfile.mkdtemp()) as memory:
+    ...         await memory.learn("The user prefers Python", importance=0.9, tags=["preference"])
+    ...         return [hit.memory.content for hit in await memory.recall("which language does the user prefer?")]
+    >>> asyncio.run(main())
+    ['The user prefers Python']
+    """
+
+    def __init__(
+        self,
+        agent_id: str,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        embedding_fn: EmbeddingFunction | None = None,
+        embedder: EmbedderLike = "auto",
+        space: str = "default",
+        config: Config | None = None,
+    ) -> None:
+        self.agent_id = agent_id
+        self._path = path
+        self._embedding_fn = embedding_fn
+        self._embedder = embedder
+        self._space = space
+        self._config = config
+        self._memory: ChrysalisMemory | None = None
+        self._threads: ThreadPoolExecutor | None = None
+        # A batch belongs to one thread, and to the task that opened it and the tasks which that one starts.
+        self._batch_thread: ContextVar[ThreadPoolExecutor | None] = ContextVar("batch_thread", default=None)
+
+    async def start(self) -> AgentMemory:
+        """Opens the store. Starting twice is no error."""
+        if self._memory is None:
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"chrysalis-{self.agent_id}")
+            try:
+                self._memory = await self._in_thread(self._open(asyncio.get_running_loop()))
+            except BaseException:
+                self._threads.shutdown(wait=False)
+                raise
+        return self
+
+    async def stop(self) -> None:
+        """Writes what is buffered and closes the store. Stopping twice is no error."""
+        memory, self._memory = self._memory, None
+        if memory is not None and self._threads is not None:
+            await self._in_thread(memory.close)
+            self._threads.shutdown(wait=True)
+
+    async def __aenter__(self) -> AgentMemory:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> Callable[[], ChrysalisMemory]:
+        embedder = self._embedder if self._embedding_fn is None else _blocking(self._embedding_fn, loop)
+        return partial(
+            ChrysalisMemory,
+            self._path,
+            agent_id=self.agent_id,
+            space=self._space,
+            embedder=embedder,
+            config=self._config,
+        )
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        thread = self._batch_thread.get() or self._threads
+        return await asyncio.get_running_loop().run_in_executor(thread, call)
+
+    @property
+    def blocking(self) -> ChrysalisMemory:
+        """The blocking memory underneath; raises `StoreError` before `start()` and after `stop()`."""
+        if self._memory is None:
+            raise StoreError(
+                "the agent's memory is not started", code="closed", hint="Use `async with`, or await start()."
+            )
+        return self._memory
+
+    async def _call(self, call: Callable[..., T], *args: Any, **more: Any) -> T:
+        return await self._in_thread(partial(call, *args, **more))
+
+    # A line for each method; tests hold names and arguments together with ChrysalisMemory's.
+
+    async def learn(self, content: str, **more: Any) -> Memory:
+        """The same as `remember`."""
+        return await self.remember(content, **more)
+
+    async def remember(self, content: str, **more: Any) -> Memory:
+        """See `ChrysalisMemory.remember`."""
+        return await self._call(self.blocking.remember, content, **more)
+
+    async def remember_many(self, records: Iterable[Mapping[str, Any]]) -> Memories:
+        """See `ChrysalisMemory.remember_many`."""
+        return await self._call(self.blocking.remember_many, records)
+
+    async def update(self, id: str, **more: Any) -> Memory:
+        """See `ChrysalisMemory.update`."""
+        return await self._call(self.blocking.update, id, **more)
+
+    async def relate(self, id: str, other: str | Memory, **more: Any) -> Memory:
+        """See `ChrysalisMemory.relate`."""
+        return await self._call(self.blocking.relate, id, other, **more)
+
+    async def add_evidence(self, id: str, *evidence: str | Memory) -> Memory:
+        """See `ChrysalisMemory.add_evidence`."""
+        return await self._call(self.blocking.add_evidence, id, *evidence)
+
+    async def forget(self, id: str, **more: Any) -> Receipt:
+        """See `ChrysalisMemory.forget`."""
+        return await self._call(self.blocking.forget, id, **more)
+
+    async def get(self, id: str) -> Memory | None:
+        """See `ChrysalisMemory.get`."""
+        return await self._call(self.blocking.get, id)
+
+    async def get_many(self, ids: Iterable[str]) -> MaybeMemories:
+        """See `ChrysalisMemory.get_many`."""
+        return await self._call(self.blocking.get_many, ids)
+
+    async def recall(self, query: str, **more: Any) -> Recall:
+        """See `ChrysalisMemory.recall`."""
+        return await self._call(self.blocking.recall, query, **more)
+
+    async def history(self, id: str) -> Revisions:
+        """See `ChrysalisMemory.history`."""
+        return await self._call(self.blocking.history, id)
+
+    async def conflicts(self, id: str) -> Conflicts:
+        """See `ChrysalisMemory.conflicts`."""
+        return await self._call(self.blocking.conflicts, id)
+
+    async def ancestors(self, id: str) -> Memories:
+        """See `ChrysalisMemory.ancestors`."""
+        return await self._call(self.blocking.ancestors, id)
+
+    async def descendants(self, id: str) -> Memories:
+        """See `ChrysalisMemory.descendants`."""
+        return await self._call(self.blocking.descendants, id)
+
+    async def create_working_memory(self, content: str, **more: Any) -> Memory:
+        """See `ChrysalisMemory.create_working_memory`."""
+        return await self._call(self.blocking.create_working_memory, content, **more)
+
+    async def create_episodic_memory(self, content: str, **more: Any) -> Memory:
+        """See `ChrysalisMemory.create_episodic_memory`."""
+        return await self._call(self.blocking.create_episodic_memory, content, **more)
+
+    async def get_episodic_memories(self, **more: Any) -> Memories:
+        """See `ChrysalisMemory.get_episodic_memories`."""
+        return await self._call(self.blocking.get_episodic_memories, **more)
+
+    async def promote(self, ids: Iterable[str] | None = None, **more: Any) -> Memories:
+        """See `ChrysalisMemory.promote`."""
+        return await self._call(self.blocking.promote, ids, **more)
+
+    async def consolidate(self, **more: Any) -> Memories:
+        """See `ChrysalisMemory.consolidate`."""
+        return await self._call(self.blocking.consolidate, **more)
+
+    async def verify(self, id: str | None = None) -> Verification:
+        """See `ChrysalisMemory.verify`."""
+        return await self._call(self.blocking.verify, id)
+
+    async def stats(self) -> Stats:
+        """See `ChrysalisMemory.stats`."""
+        return await self._call(self.blocking.stats)
+
+    async def flush(self) -> None:
+        """See `ChrysalisMemory.flush`."""
+        await self._call(self.blocking.flush)
+
+    async def rebuild(self) -> None:
+        """See `ChrysalisMemory.rebuild`."""
+        await self._call(self.blocking.rebuild)
+
+    async def export(self, path: str | os.PathLike[str]) -> int:
+        """See `ChrysalisMemory.export`."""
+        return await self._call(self.blocking.export, path)
+
+    async def import_(self, path: str | os.PathLike[str], **more: Any) -> ImportReport:
+        """See `ChrysalisMemory.import_`."""
+        return await self._call(self.blocking.import_, path, **more)
+
+    async def range(self, start: Instant | None, end: Instant | None, **more: Any) -> Memories:
+        """See `ChrysalisMemory.range`."""
+        return await self._call(self.blocking.range, start, end, **more)
+
+    async def list(self, **more: Any) -> Memories:
+        """See `ChrysalisMemory.list`."""
+        return await self._call(self.blocking.list, **more)
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[AgentMemory]:
+        """See `ChrysalisMemory.batch`: `async with memory.batch(): ...`. It holds for the calls of this task."""
+        if self._batch_thread.get() is not None:
+            raise ValueError("batches do not nest")
+        memory = self.blocking
+        with ThreadPoolExecutor(1, thread_name_prefix=f"chrysalis-{self.agent_id}-batch") as thread:
+            token = self._batch_thread.set(thread)
+            try:
+                batch = memory.batch()
+                await self._in_thread(batch.__enter__)
+                try:
+                    yield self
+                except BaseException as error:
+                    await self._in_thread(partial(batch.__exit__, type(error), error, error.__traceback__))
+                    raise
+                await self._in_thread(partial(batch.__exit__, None, None, None))
+            finally:
+                self._batch_thread.reset(token)
+
+    async def watch(self, *, timeout: float | None = None) -> AsyncIterator[Change]:
+        """See `ChrysalisMemory.watch`: `async for change in memory.watch(): ...`."""
+        changes = self.blocking.watch(timeout=timeout)
+        # A thread of its own: a watch without timeout never gives it back.
+        with ThreadPoolExecutor(1, thread_name_prefix=f"chrysalis-{self.agent_id}-watch") as thread:
+            loop = asyncio.get_running_loop()
+            while (change := await loop.run_in_executor(thread, next, changes, None)) is not None:
+                yield change
+
+    async def close(self) -> None:
+        """The same as `stop`."""
+        await self.stop()
+
+
+def _blocking(function: EmbeddingFunction, loop: asyncio.AbstractEventLoop) -> Callable[[str], Vector]:
+    """The function as one that blocks: what it awaits runs in the agent's loop."""
+
+    @wraps(function)
+    def embed(text: str) -> Vector:
+        vector = function(text)
+        if inspect.isawaitable(vector):
+            return asyncio.run_coroutine_threadsafe(_awaited(vector), loop).result()
+        return vector
+
+    return embed
+
+
+async def _awaited(value: Awaitable[T]) -> T:
+    return await value
