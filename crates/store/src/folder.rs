@@ -50,7 +50,8 @@ impl Folder {
         &self.root
     }
 
-    /// The log of operations and the views on it.
+    /// The log of operations and the views on it. Each database has SQLite's `-wal` and `-shm` beside it while it is
+    /// open, and an empty `-turn` by whose lock processes take turns.
     pub fn database(&self) -> PathBuf {
         self.root.join("chrysalis.db")
     }
