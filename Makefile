@@ -1,0 +1,53 @@
+# What a contributor runs. `make help` lists it; .ci/run calls the same targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: help develop check test test-rust test-python fuzz bench wheel demo clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
+
+$(BIN)/maturin:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet 'maturin>=1.9.4,<2'
+
+develop: $(BIN)/maturin ## build fast and install in place, with everything that tests and linters need
+	$(BIN)/maturin develop --quiet --extras test,dev
+
+check: develop ## linters and types, no tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+test: test-rust test-python ## all tests
+
+test-rust: ## tests of the crates
+	cargo test --workspace --quiet
+
+test-python: develop ## tests of the package
+	$(BIN)/python -m pytest
+
+fuzz: ## fuzz the decoder and admission, FUZZ_SECONDS each (10)
+	fuzz/run decode $(or $(FUZZ_SECONDS),10)
+	fuzz/run admit $(or $(FUZZ_SECONDS),10)
+
+bench: $(BIN)/maturin ## measure against raw SQLite, pycrdt and loro: prints a table of ratios
+	$(BIN)/maturin develop --quiet --release --extras bench
+	$(BIN)/python -m benchmarks
+
+wheel: $(BIN)/maturin ## build the wheel, install it into an empty environment and run the demonstration there
+	rm -rf dist
+	$(BIN)/maturin build --quiet --release --out dist
+	rm -rf dist/check && $(PYTHON) -m venv dist/check
+	dist/check/bin/pip install --quiet dist/*.whl
+	dist/check/bin/chrysalis demo
+
+demo: develop ## run the demonstration
+	$(BIN)/chrysalis demo
+
+clean: ## remove what builds leave behind
+	rm -rf target dist $(VENV) fuzz/target fuzz/corpus fuzz/artifacts
