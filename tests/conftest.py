@@ -2,6 +2,10 @@
 
 from hypothesis import settings
 
+from cli_cases import chrysalis, harbour
+
+__all__ = ["chrysalis", "harbour"]
+
 # Time limits for single examples fail on busy machines and say nothing about correctness.
 settings.register_profile("chrysalis", deadline=None)
 settings.load_profile("chrysalis")

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Literal
 
-__all__ = ["DURABILITY_LEVELS", "Config", "Durability"]
+from platformdirs import user_data_path
+
+__all__ = ["DURABILITY_LEVELS", "Config", "Durability", "default_path"]
 
 Durability = Literal["full", "normal", "off"]
 
@@ -96,3 +99,8 @@ class Config:
 
 # Zero turns these off: no memory map, no promotion bar, no embedding during recall.
 _MAY_BE_ZERO = {"mmap_bytes", "promotion_threshold", "recall_embed_max"}
+
+
+def default_path() -> Path:
+    """The folder of this user's store: where the platform keeps data of programs."""
+    return user_data_path("chrysalis-memory", appauthor=False) / "default"

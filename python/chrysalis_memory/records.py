@@ -212,7 +212,7 @@ class Revision(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Conflict(_Record):
-    """One of several values that were written to a field without knowledge of each other; the winner is first."""
+    """A value that was written without knowledge of the one that won; it stands until an edit that saw both."""
 
     value: Any
     author: str

@@ -107,6 +107,7 @@ _DERIVED: Final = {
     "created_at",
     "expires_at",
     "fingerprint",
+    "lamport",
     "logical_time",
     "signature",
     "sync_status",

@@ -1,0 +1,78 @@
+"""Opening the store that a command works on, and finding the memory that an abbreviated id means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+from typing import Final
+
+from chrysalis_memory import ChrysalisMemory, Memory
+from chrysalis_memory.cli.options import DEFAULT_AGENT
+from chrysalis_memory.config import default_path
+from chrysalis_memory.errors import NotFound, StoreError
+
+PREFIX_CHARACTERS_MIN: Final = 4
+"""Fewer would be ambiguous in any store worth the name, and are more likely a slip."""
+
+AMBIGUOUS_SHOWN: Final = 3
+
+_PAGE: Final = 1000
+
+
+def open_to_write(store: Path | None, space: str, agent: str) -> ChrysalisMemory:
+    """The store, made if there is none yet."""
+    return ChrysalisMemory(store, agent_id=agent, space=space)
+
+
+def open_to_read(store: Path | None, space: str) -> ChrysalisMemory:
+    """The store; reading never makes one, so that a mistyped folder is noticed."""
+    require_store(store)
+    return ChrysalisMemory(store, agent_id=DEFAULT_AGENT, space=space)
+
+
+def require_store(store: Path | None) -> Path:
+    """The folder, if there is a store in it."""
+    path = store if store is not None else default_path()
+    if not (path / "chrysalis.db").exists():
+        raise StoreError(
+            f"there is no store in {path}",
+            code="no_store",
+            hint="Name another folder with --store, or make a store with `chrysalis remember`.",
+            path=str(path),
+        )
+    return path
+
+
+def find(memory: ChrysalisMemory, given: str) -> Memory:
+    """The memory with this id, or the only one whose id begins so; raises `NotFound` or says which there are."""
+    exact = memory.get(given)
+    if exact is not None:
+        return exact
+    if _is_gone(memory, given):
+        # Never another one whose id happens to begin so: forgetting twice must not forget something else.
+        raise NotFound(f"memory {given!r} was forgotten or has expired", id=given)
+    found = list(islice(_beginning_with(memory, given), AMBIGUOUS_SHOWN + 1))
+    if not found:
+        raise NotFound(f"there is no memory {given!r}", id=given)
+    if len(found) > 1:
+        shown = ", ".join(item.id for item in found[:AMBIGUOUS_SHOWN])
+        raise ValueError(f"{given!r} begins several ids ({shown}, ...); give more characters")
+    return found[0]
+
+
+def _is_gone(memory: ChrysalisMemory, given: str) -> bool:
+    try:
+        return bool(memory.history(given))
+    except NotFound:
+        return False
+
+
+def _beginning_with(memory: ChrysalisMemory, prefix: str) -> Iterator[Memory]:
+    if len(prefix) < PREFIX_CHARACTERS_MIN:
+        return
+    for offset in count(0, _PAGE):
+        page = memory.list(limit=_PAGE, offset=offset)
+        yield from (item for item in page if item.id.startswith(prefix))
+        if len(page) < _PAGE:
+            return

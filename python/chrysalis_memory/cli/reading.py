@@ -1,0 +1,199 @@
+"""Commands that read: recall, show, list, history, graph."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import typer
+
+from chrysalis_memory import ChrysalisMemory
+from chrysalis_memory.cli import options
+from chrysalis_memory.cli.failures import NOTHING
+from chrysalis_memory.cli.graph import draw, gather
+from chrysalis_memory.cli.opening import find, open_to_read
+from chrysalis_memory.cli.options import (
+    DEFAULT_SPACE,
+    Id,
+    Json,
+    JsonLines,
+    ScopeFilter,
+    Space,
+    Store,
+    TagFilter,
+    ThreadFilter,
+    TierFilter,
+    TypeFilter,
+    given,
+)
+from chrysalis_memory.cli.output import print_json, print_json_lines
+from chrysalis_memory.cli.tables import show_history, show_list, show_memory, show_recall
+from chrysalis_memory.errors import NotFound
+from chrysalis_memory.records import Revision
+
+_PANEL: Final = "Read"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.command(rich_help_panel=_PANEL, no_args_is_help=True)(recall)
+    app.command(rich_help_panel=_PANEL, no_args_is_help=True)(show)
+    app.command("list", rich_help_panel=_PANEL)(list_memories)
+    app.command(rich_help_panel=_PANEL, no_args_is_help=True)(history)
+    app.command(rich_help_panel=_PANEL, no_args_is_help=True)(graph)
+
+
+def recall(
+    query: Annotated[list[str], typer.Argument(metavar="QUERY", help="A question or words; no quotes needed.")],
+    *,
+    k: Annotated[int, typer.Option("-k", "--limit", min=1, help="At most so many.")] = 10,
+    scope: ScopeFilter = None,
+    tier: TierFilter = None,
+    memory_type: TypeFilter = None,
+    tag: TagFilter = None,
+    since: Annotated[str | None, typer.Option(help="Not before: a date, or 7d.", rich_help_panel="Filters")] = None,
+    until: Annotated[str | None, typer.Option(help="Not after.", rich_help_panel="Filters")] = None,
+    as_of: Annotated[str | None, typer.Option(help="What held at that time.", rich_help_panel="Filters")] = None,
+    min_importance: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Matters at least so much.", rich_help_panel="Filters")
+    ] = None,
+    verified: Annotated[
+        bool, typer.Option("--verified", help="Only with a signature checked now.", rich_help_panel="Filters")
+    ] = False,
+    mode: Annotated[Literal["hybrid", "text", "vector"], typer.Option(help="What to search by.")] = "hybrid",
+    store: Store = None,
+    space: Space = DEFAULT_SPACE,
+    json: Json = False,
+    jsonl: JsonLines = False,
+) -> None:
+    """Find the memories that answer a question; exit code 1 when nothing fits.
+
+    [bold]Examples[/bold]
+
+      chrysalis recall when does tidewatch go live
+
+      chrysalis recall "gauge battery" -k 3 --since 30d --json
+    """
+    filters = given(
+        scope=scope,
+        tier=tier,
+        memory_type=memory_type,
+        tags=tag,
+        since=options.moment(since) if since else None,
+        until=options.moment(until) if until else None,
+        as_of=options.moment(as_of) if as_of else None,
+        min_importance=min_importance,
+        verified_only=verified or None,
+        mode=mode,
+    )
+    with open_to_read(store, space) as memory:
+        found = memory.recall(" ".join(query), k=k, **filters)
+        if json:
+            print_json(found.to_dict())
+        elif jsonl:
+            print_json_lines(found)
+        else:
+            show_recall(found)
+    if not found:
+        raise typer.Exit(NOTHING)
+
+
+def show(id: Id, *, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = False) -> None:
+    """Show one memory with all that is known about it.
+
+    [bold]Examples[/bold]
+
+      chrysalis show 95c7
+
+      chrysalis show first-date --json
+    """
+    with open_to_read(store, space) as memory:
+        found = find(memory, id)
+        if json:
+            print_json(found.to_dict())
+        else:
+            show_memory(found, memory.conflicts(found.id))
+
+
+def list_memories(
+    *,
+    scope: ScopeFilter = None,
+    tier: TierFilter = None,
+    memory_type: TypeFilter = None,
+    tag: TagFilter = None,
+    thread: ThreadFilter = None,
+    order: Annotated[
+        Literal["created", "updated", "importance"], typer.Option(help="By which the list is sorted.")
+    ] = "created",
+    ascending: Annotated[bool, typer.Option("--ascending", help="Oldest or least first.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    offset: Annotated[int, typer.Option(min=0, help="Leave out so many first.")] = 0,
+    store: Store = None,
+    space: Space = DEFAULT_SPACE,
+    json: Json = False,
+    jsonl: JsonLines = False,
+) -> None:
+    """List memories, newest first; exit code 1 when there is none.
+
+    [bold]Examples[/bold]
+
+      chrysalis list --tag decision --limit 5
+
+      chrysalis list --order importance --jsonl > memories.jsonl
+    """
+    filters = given(scope=scope, tier=tier, memory_type=memory_type, tags=tag, thread=thread)
+    with open_to_read(store, space) as memory:
+        found = memory.list(order=order, descending=not ascending, limit=limit, offset=offset, **filters)
+        if json:
+            print_json([item.to_dict() for item in found])
+        elif jsonl:
+            print_json_lines(found)
+        else:
+            show_list(found)
+    if not found:
+        raise typer.Exit(NOTHING)
+
+
+def history(id: Id, *, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = False) -> None:
+    """Show who changed a memory, when, and what; each line is a signed operation.
+
+    [bold]Examples[/bold]
+
+      chrysalis history first-date
+    """
+    with open_to_read(store, space) as memory:
+        identity, revisions = _revisions(memory, id)
+        if json:
+            print_json([revision.to_dict() for revision in revisions])
+        else:
+            show_history(identity, revisions)
+
+
+def _revisions(memory: ChrysalisMemory, given: str) -> tuple[str, list[Revision]]:
+    # A forgotten memory cannot be found any more, but its whole id still has a history.
+    try:
+        return given, memory.history(given)
+    except NotFound:
+        found = find(memory, given)
+        return found.id, memory.history(found.id)
+
+
+def graph(
+    id: Id,
+    *,
+    depth: Annotated[int, typer.Option(min=1, max=20, help="How many links away.")] = 3,
+    store: Store = None,
+    space: Space = DEFAULT_SPACE,
+    json: Json = False,
+) -> None:
+    """Draw what a memory follows from, what follows from it, and what it is related to.
+
+    [bold]Examples[/bold]
+
+      chrysalis graph correction-rule --depth 2
+    """
+    with open_to_read(store, space) as memory:
+        found = gather(memory, find(memory, id), depth)
+        if json:
+            print_json(found.to_dict())
+        else:
+            draw(found)

@@ -1,0 +1,71 @@
+"""What commands print: for people, for pipes, for programs."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from chrysalis_memory.cli.options import duration, metadata, moment
+from chrysalis_memory.cli.options import given as given_options
+from chrysalis_memory.cli.output import age, one_line, printable
+
+
+@given(some.text())
+def test_printable_text_has_no_control_characters_but_keeps_its_length(text):
+    shown = printable(text)
+    assert len(shown) == len(text)
+    assert not [character for character in shown if ord(character) < 32 and character not in "\n\t"]
+
+
+@given(some.text())
+def test_a_row_stays_a_row(text):
+    assert not set(one_line(text)) & set("\n\r\t\v\f")
+
+
+@pytest.mark.parametrize(
+    ("ago", "shown"),
+    [
+        (timedelta(seconds=5.5), "5 s"),
+        (timedelta(minutes=59, seconds=30), "59 min"),
+        (timedelta(hours=23, minutes=5), "23 h"),
+        (timedelta(days=6, minutes=5), "6 d"),
+        (timedelta(days=30), "4 w"),
+        (timedelta(days=800), "2 y"),
+    ],
+)
+def test_ages_are_in_the_largest_fitting_unit(ago, shown):
+    assert age(datetime.now(timezone.utc) - ago) == shown
+
+
+def test_the_future_has_a_date():
+    assert age(datetime(2999, 1, 2, 12, tzinfo=timezone.utc)) == "2999-01-02"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("1.5h", 5400), ("2w", 1209600), (" 7D ", 604800), ("30m", 1800)]
+)
+def test_lengths_of_time_have_a_unit(text, seconds):
+    assert duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["7", "d", "-1d", "1 month", "9999999999w", ""])
+def test_a_length_without_a_unit_is_refused(text):
+    with pytest.raises(ValueError, match="no length of time"):
+        duration(text)
+
+
+def test_a_length_of_time_as_a_moment_is_so_long_ago():
+    assert abs(datetime.now(timezone.utc) - timedelta(days=7) - moment("7d")) < timedelta(seconds=5)
+    with pytest.raises(ValueError, match="no ISO 8601 time"):
+        moment("last week")
+
+
+def test_metadata_is_pairs():
+    assert metadata(["a=1", "b=x=y", 'c={"d": [true]}', "e="]) == {"a": 1, "b": "x=y", "c": {"d": [True]}, "e": ""}
+    with pytest.raises(ValueError, match="no key=value"):
+        metadata(["novalue"])
+
+
+def test_only_what_was_given_is_passed_on():
+    assert given_options(a=None, b=[], c=0, d="", e=False) == {"c": 0, "d": "", "e": False}
