@@ -47,13 +47,17 @@ const KIND: Kind = Kind {
         PRAGMA cache_size = -16000;
         PRAGMA temp_store = MEMORY;
         CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch USING fts5(
-            text, content = '', tokenize = '", tokenizer!(), "');
+            text, content = '', tokenize = '",
+        tokenizer!(),
+        "');
         CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch_terms USING fts5vocab(temp, scratch, row);"
     ),
     tables: concat!(
         "
         CREATE VIRTUAL TABLE words USING fts5(
-            content, tags, speaker, tokenize = '", tokenizer!(), "');
+            content, tags, speaker, tokenize = '",
+        tokenizer!(),
+        "');
         INSERT INTO words(words, rank) VALUES ('secure-delete', 1);
         INSERT INTO words(words, rank) VALUES ('hashsize', 4194304);
         CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
