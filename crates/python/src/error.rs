@@ -17,9 +17,8 @@ pub(crate) fn raise(py: Python<'_>, error: StoreError) -> PyErr {
 }
 
 fn build(py: Python<'_>, error: &StoreError) -> PyResult<PyErr> {
-    let from_core = FROM_CORE.get_or_try_init(py, || {
-        Ok::<_, PyErr>(py.import("chrysalis_memory.errors")?.getattr("from_core")?.unbind())
-    })?;
+    let from_core = FROM_CORE
+        .get_or_try_init(py, || Ok::<_, PyErr>(py.import("chrysalis_memory.errors")?.getattr("from_core")?.unbind()))?;
     let data = PyDict::new(py);
     data.set_item("hint", error.hint())?;
     match error {

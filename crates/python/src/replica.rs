@@ -25,11 +25,7 @@ pub struct Replica {
 }
 
 impl Replica {
-    fn run<T: Send>(
-        &self,
-        py: Python<'_>,
-        job: impl FnOnce(&Store) -> Result<T, StoreError> + Send,
-    ) -> PyResult<T> {
+    fn run<T: Send>(&self, py: Python<'_>, job: impl FnOnce(&Store) -> Result<T, StoreError> + Send) -> PyResult<T> {
         let store = &*self.store;
         py.detach(|| job(store)).map_err(|error| raise(py, error))
     }
@@ -246,9 +242,8 @@ impl Replica {
         log_position: i64,
         limit: usize,
     ) -> PyResult<(Vec<(i64, String, bool)>, Vec<(i64, String)>)> {
-        let (changed, forgotten) = self.run(py, |store| {
-            Ok((store.changes_after(position, limit)?, store.forgotten_after(log_position)?))
-        })?;
+        let (changed, forgotten) =
+            self.run(py, |store| Ok((store.changes_after(position, limit)?, store.forgotten_after(log_position)?)))?;
         Ok((changed.into_iter().map(|one| (one.position, one.id, one.created)).collect(), forgotten))
     }
 

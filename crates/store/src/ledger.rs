@@ -85,14 +85,14 @@ pub(crate) const STORED: &str = "position, log, state, checked, memory, header, 
 /// The parts of a stored operation before they were found consistent.
 pub(crate) struct RawOperation {
     pub(crate) position: i64,
-    log: LogNumber,
-    state: i64,
-    checked: bool,
-    memory: Option<i64>,
-    header: Vec<u8>,
-    signature: Vec<u8>,
-    salt: Option<Vec<u8>>,
-    payload: Option<Vec<u8>>,
+    pub(crate) log: LogNumber,
+    pub(crate) state: i64,
+    pub(crate) checked: bool,
+    pub(crate) memory: Option<i64>,
+    pub(crate) header: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) salt: Option<Vec<u8>>,
+    pub(crate) payload: Option<Vec<u8>>,
 }
 
 impl RawOperation {
@@ -110,16 +110,21 @@ impl RawOperation {
         })
     }
 
+    /// Salt and payload, when both are there.
+    pub(crate) fn body(&self) -> chrysalis_core::Result<Option<Body>> {
+        match (&self.salt, &self.payload) {
+            (Some(salt), Some(payload)) => {
+                Ok(Some(Body { salt: Salt::from_slice(salt)?, payload: payload.as_slice().into() }))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Checks header, commitment and shape; the signature is not looked at.
     pub(crate) fn parse(self) -> Result<Stored, StoreError> {
         let position = self.position;
         let wrong = |refusal| damaged(format!("operation at position {position}: {refusal}"));
-        let body = match (self.salt, self.payload) {
-            (Some(salt), Some(payload)) => {
-                Some(Body { salt: Salt::from_slice(&salt).map_err(wrong)?, payload: payload.into() })
-            }
-            _ => None,
-        };
+        let body = self.body().map_err(wrong)?;
         let signature = Signature::from_slice(&self.signature).map_err(wrong)?;
         let operation = Operation::from_parts(&self.header, signature, body).map_err(wrong)?;
         let state = State::from_number(self.state)?;
@@ -134,7 +139,7 @@ pub struct Tables<'a> {
 }
 
 /// First eight bytes of a fingerprint, as SQLite's integer: a short key for the index.
-fn mark(fingerprint: &Fingerprint) -> i64 {
+pub(crate) fn mark(fingerprint: &Fingerprint) -> i64 {
     let mut first = [0; 8];
     first.copy_from_slice(&fingerprint.as_bytes()[..8]);
     i64::from_be_bytes(first)

@@ -24,6 +24,7 @@ mod store;
 pub mod turn;
 mod turnstile;
 mod uses;
+mod verify;
 pub mod view;
 mod writer;
 
@@ -38,4 +39,5 @@ pub use recall::{Answer, Found, Query};
 pub use row::MemoryRow;
 pub use stats::StoreStats;
 pub use store::{Forgotten, Remember, Store, StoreOptions};
+pub use verify::{Problem, Verification};
 pub use writer::{TransactionState, Writer};

@@ -4,7 +4,7 @@
 //! that the view kept up while writing equals the one made from the log.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrysalis_core::admit::{LogFacts, Verified, is_embargoed};
 use chrysalis_core::causality::LogNumber;
@@ -12,7 +12,8 @@ use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey, WithdrawalDigest};
 use chrysalis_core::member::{Role, Space};
 use chrysalis_core::merge::{Document, Reading, Stamp};
 use chrysalis_core::operation::{Header, Kind, Operation};
-use chrysalis_core::payload::{Change, Collection, Field, Forget, Payload, Remove, Score, Value, Write};
+use chrysalis_core::payload::{Change, Collection, Configure, Field, Forget, Payload, Remove, Score, Value, Write};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::error::StoreError;
@@ -21,7 +22,7 @@ use crate::row::{METADATA_CONFLICT, pack, unpack};
 
 /// A memory with at least this many writes keeps its document beside its row; younger ones are joined again from
 /// their operations, which is cheaper than keeping the document of every memory that is never edited.
-const KEPT_DOCUMENT_WRITES: i64 = 16;
+pub(crate) const KEPT_DOCUMENT_WRITES: i64 = 16;
 
 /// What a score reads when nobody gave one: 0.5 in fixed point.
 pub const SCORE_DEFAULT: u16 = 32_768;
@@ -34,6 +35,72 @@ pub struct Views<'a> {
     pub space: &'a Space,
     /// The local clock, in ms since the Unix epoch: it delays effects and ends them, and decides nothing else.
     pub now_ms: u64,
+}
+
+/// A memory's row as its document makes it, but for what only the store knows: number, id, feed position, version and
+/// uses.
+pub(crate) struct Projection<'d> {
+    document: &'d Document,
+    content: &'d str,
+    agent: &'d str,
+    head: i64,
+    author: LogNumber,
+    created_at: u64,
+}
+
+/// The columns of a row that hold lists, packed.
+pub(crate) type Lists = [Option<Vec<u8>>; 5];
+
+/// How many columns [`Projection::columns`] has.
+pub(crate) const PROJECTED: usize = 23;
+
+impl Projection<'_> {
+    /// Tags, evidence, related, parents, metadata.
+    pub(crate) fn lists(&self) -> Lists {
+        let list = |collection| pack(self.document.elements(collection));
+        [
+            pack(self.document.tags()),
+            list(Collection::Evidence),
+            list(Collection::Related),
+            list(Collection::Parents),
+            pack(self.document.metadata().flat_map(|(key, value)| [key, value])),
+        ]
+    }
+
+    /// Names and values, in the order in which the row is written.
+    pub(crate) fn columns<'c>(&'c self, lists: &'c Lists) -> [(&'static str, ValueRef<'c>); PROJECTED] {
+        let document = self.document;
+        let number = |value: i64| ValueRef::Integer(value);
+        let text = |value: &'c str| ValueRef::Text(value.as_bytes());
+        let score = |score| number(i64::from(document.score(score, Reading::Maximum).unwrap_or(SCORE_DEFAULT)));
+        let list = |place: usize| lists[place].as_deref().map_or(ValueRef::Null, ValueRef::Blob);
+        let (valid_from, valid_until) = document.validity();
+        [
+            ("head", number(self.head)),
+            ("author", number(self.author.into())),
+            ("agent", text(self.agent)),
+            ("created_at", number(self.created_at as i64)),
+            ("updated_at", number(document.updated_ms() as i64)),
+            ("importance", score(Score::Importance)),
+            ("confidence", score(Score::Confidence)),
+            ("conflicts", number(conflict_bits(document).into())),
+            ("tier", text(document.tier())),
+            ("memory_type", text(document.memory_type())),
+            ("scope", text(document.scope())),
+            ("thread", document.thread().map_or(ValueRef::Null, text)),
+            ("speaker", document.speaker().map_or(ValueRef::Null, text)),
+            ("occurred_at", document.occurred_at().map_or(ValueRef::Null, number)),
+            ("valid_from", valid_from.map_or(ValueRef::Null, number)),
+            ("valid_until", valid_until.map_or(ValueRef::Null, number)),
+            ("expires_at", document.expires_at().map_or(ValueRef::Null, number)),
+            ("tags", list(0)),
+            ("evidence", list(1)),
+            ("related", list(2)),
+            ("parents", list(3)),
+            ("metadata", list(4)),
+            ("content", text(self.content)),
+        ]
+    }
 }
 
 /// An operation with the number of its log, its position, and whose it is.
@@ -112,7 +179,12 @@ impl<'a> Views<'a> {
     }
 
     /// Whether what it names was forgotten, or what it says was withdrawn.
-    fn is_dead(&self, payload: &Payload, signer: ReplicaKey, itself: &Fingerprint) -> Result<bool, StoreError> {
+    pub(crate) fn is_dead(
+        &self,
+        payload: &Payload,
+        signer: ReplicaKey,
+        itself: &Fingerprint,
+    ) -> Result<bool, StoreError> {
         let (memory, root) = match payload {
             Payload::Write(write) => (&write.memory, write.root),
             Payload::Attest(vote) => (&vote.memory, None),
@@ -134,7 +206,7 @@ impl<'a> Views<'a> {
     }
 
     /// Whose operation `root` is, by its header; the signer's own when there is none.
-    fn creator(&self, root: Option<Fingerprint>, signer: ReplicaKey) -> Result<ReplicaKey, StoreError> {
+    pub(crate) fn creator(&self, root: Option<Fingerprint>, signer: ReplicaKey) -> Result<ReplicaKey, StoreError> {
         let Some(root) = root else { return Ok(signer) };
         match self.tables.place(&root)? {
             Some((place, _)) => Ok(self.tables.log_facts(place.log)?.1.replica),
@@ -159,13 +231,31 @@ impl<'a> Views<'a> {
             Payload::Attest(vote) => &vote.memory,
             _ => return Ok(None),
         };
-        if let Some(number) = self.number_of(memory.as_str())? {
-            return Ok(Some(number));
+        match self.number_of(memory.as_str())? {
+            Some(number) => Ok(Some(number)),
+            None => self.number_waiting(memory.as_str()).map(Some),
         }
+    }
+
+    fn number_waiting(&self, id: &str) -> Result<i64, StoreError> {
         let number = self.next_change()?;
-        let mut statement = self.connection().prepare_cached("INSERT INTO waiting VALUES(?1, ?2)")?;
-        statement.execute((memory.as_str(), number))?;
-        Ok(Some(number))
+        self.connection().prepare_cached("INSERT INTO waiting VALUES(?1, ?2)")?.execute((id, number))?;
+        Ok(number)
+    }
+
+    /// The number of a memory that was used, taken now if it has none: uses count even when they come before what they
+    /// are uses of. None for a forgotten one.
+    fn number_used(&self, id: &str) -> Result<Option<i64>, StoreError> {
+        match self.number_of(id)? {
+            Some(number) => Ok(Some(number)),
+            None if self.is_dead_to_all(id)? => Ok(None),
+            None => self.number_waiting(id).map(Some),
+        }
+    }
+
+    fn is_dead_to_all(&self, id: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM dead WHERE id = ?1 AND owner = x''";
+        Ok(self.connection().prepare_cached(sql)?.exists([id])?)
     }
 
     /// The number under which a memory is known here.
@@ -276,10 +366,7 @@ impl<'a> Views<'a> {
         let version = match version {
             Some(version) => version + writes,
             // What waited for its creation counts too.
-            None if document.origin().is_some_and(|origin| origin.fingerprint == placed.operation.fingerprint()) => {
-                self.count_writes(number)?
-            }
-            None => writes,
+            None => self.count_writes(number)?,
         };
         self.show(number, id, &document, version, Some(placed))
     }
@@ -295,20 +382,15 @@ impl<'a> Views<'a> {
         self.show(number, id, &document, writes, None)
     }
 
-    fn show(
+    /// What the row of a memory says of its document; none while there is no content.
+    pub(crate) fn project<'d>(
         &self,
-        number: i64,
-        id: &str,
-        document: &Document,
-        version: i64,
-        latest: Option<&Placed<'_>>,
-    ) -> Result<(), StoreError> {
-        let fits = document.expires_at().is_none_or(|at| at > self.now_ms as i64);
-        let (Some(content), Some(head), true) = (document.content(), document.head(), fits) else {
-            return self.hide(number, id);
-        };
+        document: &'d Document,
+        latest: Option<(&Fingerprint, LogNumber, i64)>,
+    ) -> Result<Option<Projection<'d>>, StoreError> {
+        let (Some(content), Some(head)) = (document.content(), document.head()) else { return Ok(None) };
         let here = |wanted: &Fingerprint| match latest {
-            Some(placed) if placed.operation.fingerprint() == *wanted => Ok((placed.log, placed.position)),
+            Some((fingerprint, log, position)) if fingerprint == wanted => Ok((log, position)),
             _ => match self.tables.place(wanted)? {
                 Some((place, position)) => Ok((place.log, position)),
                 None => Err(damaged("a memory's operation is not in the log")),
@@ -319,19 +401,23 @@ impl<'a> Views<'a> {
             Some(origin) => (here(&origin.fingerprint)?.0, origin.created_ms),
             None => (head_log, document.updated_ms()),
         };
-        let score = |score| document.score(score, Reading::Maximum).unwrap_or(SCORE_DEFAULT);
-        let (valid_from, valid_until) = document.validity();
+        Ok(Some(Projection { document, content, agent: &head.agent, head: head_position, author, created_at }))
+    }
+
+    fn show(
+        &self,
+        number: i64,
+        id: &str,
+        document: &Document,
+        version: i64,
+        latest: Option<&Placed<'_>>,
+    ) -> Result<(), StoreError> {
+        let fits = document.expires_at().is_none_or(|at| at > self.now_ms as i64);
+        let latest = latest.map(|placed| (placed.operation.fingerprint(), placed.log, placed.position));
+        let latest = latest.as_ref().map(|(fingerprint, log, position)| (fingerprint, *log, *position));
+        let shown = if fits { self.project(document, latest)? } else { None };
+        let Some(shown) = shown else { return self.hide(number, id) };
         let kept = (version >= KEPT_DOCUMENT_WRITES).then(|| document.encode());
-        let list = |collection| pack(document.elements(collection));
-        let mut statement = self.connection().prepare_cached(
-            "INSERT OR REPLACE INTO memory(number, id, changed, head, version, author, agent, created_at, updated_at,
-                 importance, confidence, access_count, conflicts, tier, memory_type, scope, thread, speaker,
-                 occurred_at, valid_from, valid_until, expires_at, tags, evidence, related, parents, metadata, content,
-                 document)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-                 (SELECT coalesce(sum(count), 0) FROM access WHERE memory = ?1),
-                 ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
-        )?;
         let was_shown = self.is_shown(number)?;
         let changed = if was_shown {
             self.drop_tags_and_links(number)?;
@@ -339,36 +425,23 @@ impl<'a> Views<'a> {
         } else {
             self.first_change(number)?
         };
-        statement.execute(rusqlite::params![
-            number,
-            id,
-            changed,
-            head_position,
-            version,
-            author,
-            &*head.agent,
-            created_at as i64,
-            document.updated_ms() as i64,
-            score(Score::Importance),
-            score(Score::Confidence),
-            conflict_bits(document),
-            document.tier(),
-            document.memory_type(),
-            document.scope(),
-            document.thread(),
-            document.speaker(),
-            document.occurred_at(),
-            valid_from,
-            valid_until,
-            document.expires_at(),
-            pack(document.tags()),
-            list(Collection::Evidence),
-            list(Collection::Related),
-            list(Collection::Parents),
-            pack(document.metadata().flat_map(|(key, value)| [key, value])),
-            content,
-            kept,
-        ])?;
+        let mut statement = self.connection().prepare_cached(
+            "INSERT OR REPLACE INTO memory(number, id, changed, version, document, access_count, head, author, agent,
+                 created_at, updated_at, importance, confidence, conflicts, tier, memory_type, scope, thread, speaker,
+                 occurred_at, valid_from, valid_until, expires_at, tags, evidence, related, parents, metadata, content)
+             VALUES(?1, ?2, ?3, ?4, ?5, (SELECT coalesce(sum(count), 0) FROM access WHERE memory = ?1), ?6, ?7, ?8, ?9,
+                 ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+        )?;
+        statement.raw_bind_parameter(1, number)?;
+        statement.raw_bind_parameter(2, id)?;
+        statement.raw_bind_parameter(3, changed)?;
+        statement.raw_bind_parameter(4, version)?;
+        statement.raw_bind_parameter(5, kept)?;
+        let lists = shown.lists();
+        for (place, (_, value)) in (6..).zip(shown.columns(&lists)) {
+            statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value))?;
+        }
+        statement.raw_execute()?;
         if !was_shown {
             self.connection().prepare_cached("DELETE FROM waiting WHERE id = ?1")?.execute([id])?;
         }
@@ -429,19 +502,23 @@ impl<'a> Views<'a> {
                 self.connection().prepare_cached(sql)?.execute([number])?;
             }
         }
-        let mut named = self.connection().prepare_cached("SELECT 1 FROM operation WHERE memory = ?1 LIMIT 1")?;
-        let sql = if named.exists([number])? {
-            "INSERT OR IGNORE INTO waiting(number, id) VALUES(?1, ?2)"
-        } else {
+        let dead = self.is_dead_to_all(id)?;
+        if dead {
             self.connection().prepare_cached("DELETE FROM access WHERE memory = ?1")?.execute([number])?;
-            "DELETE FROM waiting WHERE number = ?1 AND id = ?2"
+        }
+        let sql = "SELECT EXISTS(SELECT 1 FROM operation WHERE memory = ?1)
+                       OR EXISTS(SELECT 1 FROM access WHERE memory = ?1)";
+        let named: bool = self.connection().prepare_cached(sql)?.query_row([number], |row| row.get(0))?;
+        let sql = match named {
+            true => "INSERT OR IGNORE INTO waiting(number, id) VALUES(?1, ?2)",
+            false => "DELETE FROM waiting WHERE number = ?1 AND id = ?2",
         };
         self.connection().prepare_cached(sql)?.execute((number, id))?;
         Ok(())
     }
 
     fn count_use(&self, id: &str, log: LogNumber, delta: u64) -> Result<(), StoreError> {
-        let Some(number) = self.number_of(id)? else { return Ok(()) };
+        let Some(number) = self.number_used(id)? else { return Ok(()) };
         let sql = "INSERT INTO access VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET count = count + excluded.count";
         self.connection().prepare_cached(sql)?.execute((number, log, delta as i64))?;
         let sql = "UPDATE memory SET access_count = access_count + ?2 WHERE number = ?1";
@@ -593,15 +670,11 @@ impl<'a> Views<'a> {
             let Some(body) = stored.operation.body() else { continue };
             if let Ok(Payload::Configure(setting)) = Payload::decode(Kind::Configure, &body.payload) {
                 let order = (stored.operation.header().lamport, stored.operation.fingerprint());
-                spoken.push((order, position, setting));
+                spoken.push(Spoken { order, position, setting });
             }
         }
-        let replaced: BTreeSet<Fingerprint> =
-            spoken.iter().flat_map(|(_, _, setting)| setting.replaces.iter().copied()).collect();
-        spoken.retain(|(order, _, _)| !replaced.contains(&order.1));
-        spoken.sort_by_key(|(order, _, _)| *order);
         let mut insert = self.connection().prepare_cached("INSERT OR REPLACE INTO setting VALUES(?1, ?2, ?3)")?;
-        for (_, position, setting) in spoken {
+        for (position, setting) in winners(spoken) {
             insert.execute((setting.key, setting.value, position))?;
         }
         Ok(())
@@ -637,7 +710,8 @@ impl<'a> Views<'a> {
         connection.execute_batch(
             "INSERT OR IGNORE INTO erasure
                  SELECT number FROM kept WHERE shown = 1 AND number NOT IN (SELECT number FROM memory);
-             DELETE FROM waiting WHERE number NOT IN (SELECT memory FROM operation WHERE memory IS NOT NULL);
+             DELETE FROM waiting WHERE number NOT IN (SELECT memory FROM operation WHERE memory IS NOT NULL)
+                 AND number NOT IN (SELECT memory FROM access);
              DROP TABLE kept; DROP TABLE owed;",
         )?;
         Ok(())
@@ -666,8 +740,25 @@ impl<'a> Views<'a> {
     }
 }
 
+/// A setting as one operation gives it, and where that stands.
+pub(crate) struct Spoken {
+    pub(crate) order: (u64, Fingerprint),
+    pub(crate) position: i64,
+    pub(crate) setting: Configure,
+}
+
+/// Of several values of a setting the greatest (Lamport time, fingerprint) that nothing replaced, by key.
+pub(crate) fn winners(mut spoken: Vec<Spoken>) -> impl Iterator<Item = (i64, Configure)> {
+    let replaced: BTreeSet<Fingerprint> = spoken.iter().flat_map(|one| one.setting.replaces.iter().copied()).collect();
+    spoken.retain(|one| !replaced.contains(&one.order.1));
+    spoken.sort_by_key(|one| one.order);
+    let by_key: BTreeMap<String, (i64, Configure)> =
+        spoken.into_iter().map(|one| (one.setting.key.clone(), (one.position, one.setting))).collect();
+    by_key.into_values()
+}
+
 /// The words that a write gives its memory.
-fn content_of(write: &Write) -> Option<&str> {
+pub(crate) fn content_of(write: &Write) -> Option<&str> {
     write.changes.iter().find_map(|change| match change {
         Change::Register { field: Field::Content, value: Value::Text(text), .. } => Some(text.as_str()),
         _ => None,
