@@ -10,7 +10,7 @@ use chrysalis_core::id::{Epoch, Fingerprint, LogId, ReplicaKey, Salt, Signature,
 use chrysalis_core::limits;
 use chrysalis_core::log::{Head, Last};
 use chrysalis_core::member::Role;
-use chrysalis_core::operation::{Body, Header, Operation, fingerprint};
+use chrysalis_core::operation::{Body, Header, Kind, Operation, fingerprint};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::error::StoreError;
@@ -260,7 +260,9 @@ impl Tables<'_> {
     ) -> Result<i64, StoreError> {
         let operation = verified.operation();
         let header = operation.header();
-        let body = if matches!(state, State::Live | State::Embargoed) { operation.body() } else { None };
+        // What opens a log is no memory's words: others need it to admit the log, void or not.
+        let keeps = matches!(state, State::Live | State::Embargoed) || header.kind == Kind::Open;
+        let body = operation.body().filter(|_| keeps);
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO operation(mark, log, sequence, kind, state, checked, memory, expires_at, header, signature,
                  salt, payload)

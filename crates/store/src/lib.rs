@@ -3,8 +3,10 @@
 //! The log is the ground ([`ledger`]); views ([`view`]), text index and vectors ([`search`]) are derived from it and
 //! can be made again. Start reading at [`Store`], then [`turn`] (what a write transaction is), then [`view`].
 
+mod accept;
 mod as_of;
 mod backoff;
+mod bundle;
 mod checkpoint;
 mod connection;
 pub mod edit;
@@ -28,6 +30,8 @@ mod verify;
 pub mod view;
 mod writer;
 
+pub use accept::Accepted;
+pub use bundle::{Imported, MAGIC};
 pub use checkpoint::CheckpointReport;
 pub use connection::{ConnectionOptions, Durability, Format, migrate, open_reader, open_writer, stamp};
 pub use edit::Edit;

@@ -153,6 +153,22 @@ impl<'a> Views<'a> {
         Ok(position)
     }
 
+    /// Takes the words of an operation that was stored without them, and lets them have their effect.
+    pub fn take_words(&self, verified: &Verified) -> Result<(), StoreError> {
+        let operation = verified.operation();
+        let Some(stored) = self.tables.stored(&operation.fingerprint())? else { return Ok(()) };
+        let (id, _) = self.tables.log_facts(stored.log)?;
+        let cut = self.tables.find_log(&id)?.and_then(|(_, _, cut)| cut);
+        let state = self.state_on_arrival(operation.header(), verified, cut)?;
+        let (State::Live | State::Embargoed, Some(body)) = (state, operation.body()) else {
+            return self.set_state(stored.position, state);
+        };
+        let sql = "UPDATE operation SET state = ?2, salt = ?3, payload = ?4 WHERE position = ?1";
+        let values = (stored.position, state as u8, body.salt.as_bytes(), &body.payload[..]);
+        self.connection().prepare_cached(sql)?.execute(values)?;
+        self.replay(&Stored { state, operation: operation.clone(), ..stored })
+    }
+
     /// Notes a new log, void from the start if its owner's membership has ended.
     fn admit_log(&self, id: &LogId, facts: &LogFacts, own: bool) -> Result<(LogNumber, Option<u64>), StoreError> {
         let number = self.tables.insert_log(id, facts, own)?;

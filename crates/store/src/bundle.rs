@@ -1,0 +1,427 @@
+//! Bundles: every operation of a space in one file, which any store of that space merges by admission.
+//!
+//! A bundle proves itself: each operation in it is checked as if it came over a link. The digest at its end tells a
+//! file that was cut or altered from a whole one, and nothing hangs on it. `docs/format.md` has the layout.
+
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+use chrysalis_core::codec::{Decoder, Encoder};
+use chrysalis_core::fork::Proof;
+use chrysalis_core::id::{Signature, digest, to_hex};
+use chrysalis_core::limits;
+use chrysalis_core::member::Space;
+use chrysalis_core::operation::Operation;
+use rusqlite::Connection;
+
+use crate::accept::Accepted;
+use crate::error::StoreError;
+use crate::ledger::{RawOperation, STORED, damaged};
+use crate::store::Store;
+use crate::turn::random;
+
+/// The first bytes of every bundle.
+pub const MAGIC: &[u8; 16] = b"chrysalis-bundle";
+
+const VERSION: u8 = 1;
+
+/// What a record holds. The numbers are the file format's.
+const SPACE: u8 = 1;
+const PROOF: u8 = 2;
+const SEGMENT: u8 = 3;
+const END: u8 = 4;
+
+/// Segments admitted in one transaction: keeps other writers' waits short.
+const SEGMENTS_PER_TURN: usize = 16;
+
+/// Operations that may wait for what they depend on; the rest of a larger heap is refused.
+const WAITING_MAX: usize = 100_000;
+
+/// What an import did.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Imported {
+    /// Operations read.
+    pub read: usize,
+    /// Operations that were new.
+    pub added: usize,
+    /// Operations that were known.
+    pub known: usize,
+    /// What was refused: the offset of its record in the file, a stable code, and why in words.
+    pub refused: Vec<(u64, &'static str, String)>,
+}
+
+impl Store {
+    /// Writes every operation of the space into one file, which appears whole or not at all. Returns how many.
+    ///
+    /// # Errors
+    /// Those of reading the store and of writing the file.
+    pub fn export(&self, path: &Path) -> Result<usize, StoreError> {
+        let fault = |source| StoreError::io(path, source);
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(format!(".{}.part", to_hex(&random::<6>()?)));
+        let temporary = Path::new(&temporary).to_owned();
+        let file = File::create_new(&temporary).map_err(fault)?;
+        let written = self.write_bundle(file, path);
+        let renamed = written.and_then(|count| fs::rename(&temporary, path).map_err(fault).map(|()| count));
+        if renamed.is_err() {
+            // The error that is returned says more than a failure to clean up after it.
+            let _ = fs::remove_file(&temporary);
+        }
+        renamed
+    }
+
+    fn write_bundle(&self, file: File, path: &Path) -> Result<usize, StoreError> {
+        let mut bundle = BundleWriter { file: BufWriter::new(file), hasher: Vec::new(), path };
+        bundle.raw(MAGIC)?;
+        bundle.raw(&[VERSION])?;
+        bundle.record(SPACE, &self.space().encode())?;
+        let count = self.read(|connection| {
+            // One snapshot, so that nothing is named that is not written.
+            let snapshot = connection.unchecked_transaction()?;
+            write_proofs(&snapshot, &mut bundle)?;
+            let count = write_operations(&snapshot, &mut bundle)?;
+            Ok(count + write_void(&snapshot, &mut bundle)?)
+        })?;
+        bundle.finish()?;
+        Ok(count)
+    }
+
+    /// Takes in a bundle of [`Store::export`], by admission. Importing twice, or two bundles in either order, gives
+    /// the same. What is refused is named, and the rest goes on.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a file that is no bundle, `wrong_space` for one of another space; faults of the
+    /// disk. What was taken in before stays.
+    pub fn import_bundle(&self, path: &Path) -> Result<Imported, StoreError> {
+        let file = File::open(path).map_err(|source| StoreError::io(path, source))?;
+        let mut bundle = BundleReader { file: BufReader::new(file), hasher: Vec::new(), offset: 0, path };
+        bundle.begin()?;
+        let mut import = Import { store: self, report: Imported::default(), ready: Vec::new(), waiting: Vec::new() };
+        loop {
+            let offset = bundle.offset;
+            match bundle.record() {
+                Ok(Some((END, _))) => break,
+                Ok(Some((tag, bytes))) => import.take(offset, tag, &bytes)?,
+                Ok(None) => {
+                    import.refuse(offset, "malformed", "the file is cut short".to_owned());
+                    break;
+                }
+                Err(refused) => {
+                    import.refuse(offset, "malformed", refused);
+                    break;
+                }
+            }
+        }
+        let report = import.finish()?;
+        self.erase_derived()?;
+        Ok(report)
+    }
+}
+
+fn write_proofs(connection: &Connection, bundle: &mut BundleWriter<'_>) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT proof FROM proof ORDER BY log")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        bundle.record(PROOF, row.get_ref(0)?.as_blob().map_err(|_| damaged("a proof is no blob"))?)?;
+    }
+    Ok(())
+}
+
+/// Operations in the order in which they came, so that what an operation depends on stands before it.
+fn write_operations(connection: &Connection, bundle: &mut BundleWriter<'_>) -> Result<usize, StoreError> {
+    let mut statement = connection.prepare(&format!("SELECT {STORED} FROM operation ORDER BY position"))?;
+    let mut rows = statement.query([])?;
+    let mut run = Run::default();
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let stored = RawOperation::read(row)?.parse()?;
+        count += 1;
+        if run.log != Some(stored.log) || run.is_full(&stored.operation) {
+            run.write_sealed(bundle)?;
+        }
+        if run.log != Some(stored.log) {
+            run.write_rest(bundle)?;
+            run.log = Some(stored.log);
+        }
+        run.push(stored.operation, stored.checked);
+    }
+    run.write_sealed(bundle)?;
+    run.write_rest(bundle)?;
+    Ok(count)
+}
+
+/// Operations of one log that follow each other.
+#[derive(Default)]
+struct Run {
+    log: Option<u32>,
+    operations: Vec<Operation>,
+    bytes: usize,
+    /// How many of them end in the last one whose signature was checked.
+    sealed: usize,
+}
+
+impl Run {
+    fn is_full(&self, next: &Operation) -> bool {
+        let bytes = self.bytes + size(next);
+        self.operations.len() >= limits::SEGMENT_OPERATIONS_MAX
+            || (bytes > limits::SEGMENT_BYTES_MAX && !self.operations.is_empty())
+    }
+
+    fn push(&mut self, operation: Operation, checked: bool) {
+        self.bytes += size(&operation);
+        self.operations.push(operation);
+        if checked {
+            self.sealed = self.operations.len();
+        }
+    }
+
+    /// Writes up to the last seal; relays go no further than what they checked themselves.
+    fn write_sealed(&mut self, bundle: &mut BundleWriter<'_>) -> Result<(), StoreError> {
+        let rest = self.operations.split_off(self.sealed);
+        let segment = std::mem::replace(&mut self.operations, rest);
+        self.sealed = 0;
+        self.bytes = self.operations.iter().map(size).sum();
+        bundle.segment(&segment)
+    }
+
+    /// What stands after the last seal goes out as it is: its own signatures decide about it.
+    fn write_rest(&mut self, bundle: &mut BundleWriter<'_>) -> Result<(), StoreError> {
+        let rest = std::mem::take(&mut self.operations);
+        self.bytes = 0;
+        rest.iter().try_for_each(|operation| bundle.segment(std::slice::from_ref(operation)))
+    }
+}
+
+fn size(operation: &Operation) -> usize {
+    operation.header_bytes().len() + operation.body().map_or(0, |body| body.payload.len()) + 100
+}
+
+fn write_void(connection: &Connection, bundle: &mut BundleWriter<'_>) -> Result<usize, StoreError> {
+    let mut statement = connection.prepare("SELECT header, signature FROM void_header ORDER BY log, sequence")?;
+    let mut rows = statement.query([])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let signature = Signature::from_slice(&row.get::<_, Vec<u8>>(1)?)?;
+        let operation = Operation::from_parts(&row.get::<_, Vec<u8>>(0)?, signature, None)?;
+        bundle.segment(&[operation])?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Writes a bundle and digests it as it goes.
+struct BundleWriter<'a> {
+    file: BufWriter<File>,
+    hasher: Vec<u8>,
+    path: &'a Path,
+}
+
+impl BundleWriter<'_> {
+    fn raw(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.hasher = chain(&self.hasher, bytes);
+        self.file.write_all(bytes).map_err(|source| StoreError::io(self.path, source))
+    }
+
+    fn record(&mut self, tag: u8, bytes: &[u8]) -> Result<(), StoreError> {
+        let length = u32::try_from(bytes.len()).map_err(|_| damaged("a record is too long for a bundle"))?;
+        let mut head = [tag, 0, 0, 0, 0];
+        head[1..].copy_from_slice(&length.to_be_bytes());
+        self.raw(&head)?;
+        self.raw(bytes)
+    }
+
+    fn segment(&mut self, operations: &[Operation]) -> Result<(), StoreError> {
+        if operations.is_empty() {
+            return Ok(());
+        }
+        let mut encoder = Encoder::default();
+        encoder.list(operations.iter(), |e, operation| {
+            e.bytes(&operation.encode());
+        });
+        self.record(SEGMENT, &encoder.finish())
+    }
+
+    fn finish(mut self) -> Result<(), StoreError> {
+        let sum = self.hasher.clone();
+        self.record(END, &sum)?;
+        let path = self.path;
+        let file = self.file.into_inner().map_err(|error| StoreError::io(path, error.into_error()))?;
+        file.sync_all().map_err(|source| StoreError::io(path, source))
+    }
+}
+
+/// The digest of what was digested before and of the next bytes.
+fn chain(before: &[u8], bytes: &[u8]) -> Vec<u8> {
+    digest("chrysalis/bundle/1", &[before, bytes]).to_vec()
+}
+
+/// Reads a bundle with bounds on everything.
+struct BundleReader<'a> {
+    file: BufReader<File>,
+    hasher: Vec<u8>,
+    offset: u64,
+    path: &'a Path,
+}
+
+impl BundleReader<'_> {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        let head = self.take(MAGIC.len() + 1).map_err(StoreError::Invalid)?.unwrap_or_default();
+        if head.get(..MAGIC.len()) != Some(MAGIC) {
+            return Err(StoreError::Invalid(format!("{} is no bundle", self.path.display())));
+        }
+        match head.last() {
+            Some(&VERSION) => Ok(()),
+            found => Err(StoreError::TooNew {
+                found: found.map_or(0, |version| i32::from(*version)),
+                supported: i32::from(VERSION),
+            }),
+        }
+    }
+
+    /// Exactly so many bytes; none at the end of the file.
+    fn take(&mut self, length: usize) -> Result<Option<Vec<u8>>, String> {
+        let mut bytes = Vec::new();
+        let taken = self.file.by_ref().take(length as u64).read_to_end(&mut bytes);
+        taken.map_err(|error| format!("the file can't be read: {error}"))?;
+        self.offset += bytes.len() as u64;
+        Ok((bytes.len() == length).then_some(bytes))
+    }
+
+    /// The next record; none where the file ends before its end mark.
+    fn record(&mut self) -> Result<Option<(u8, Vec<u8>)>, String> {
+        let Some(head) = self.take(5)? else { return Ok(None) };
+        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+        if length > limits::FRAME_BYTES_MAX {
+            return Err(format!("a record of {length} bytes; at most {} are allowed", limits::FRAME_BYTES_MAX));
+        }
+        let Some(bytes) = self.take(length)? else { return Ok(None) };
+        if head[0] == END && bytes != self.hasher {
+            return Err("the digest at its end does not match: the file was altered or damaged".to_owned());
+        }
+        self.hasher = chain(&chain(&self.hasher, &head), &bytes);
+        Ok(Some((head[0], bytes)))
+    }
+}
+
+type Offered = (u64, Vec<Operation>);
+
+/// An import under way.
+struct Import<'a> {
+    store: &'a Store,
+    report: Imported,
+    ready: Vec<Offered>,
+    waiting: Vec<Offered>,
+}
+
+impl Import<'_> {
+    fn refuse(&mut self, offset: u64, code: &'static str, why: String) {
+        self.report.refused.push((offset, code, why));
+    }
+
+    fn take(&mut self, offset: u64, tag: u8, bytes: &[u8]) -> Result<(), StoreError> {
+        match tag {
+            SPACE => self.check_space(bytes),
+            PROOF => self.take_proof(offset, bytes),
+            SEGMENT => {
+                match read_segment(bytes) {
+                    Ok(segment) => {
+                        self.report.read += segment.len();
+                        self.ready.push((offset, segment));
+                    }
+                    Err(refusal) => self.refuse(offset, refusal.code(), refusal.to_string()),
+                }
+                if self.ready.len() >= SEGMENTS_PER_TURN { self.admit_ready() } else { Ok(()) }
+            }
+            _ => {
+                self.refuse(offset, "malformed", format!("a record of unknown kind {tag}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn check_space(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let space = Space::decode(bytes)?;
+        if space == *self.store.space() {
+            return Ok(());
+        }
+        let what = format!("the bundle is of the space {:?}, this store of {:?}", space.name(), self.store.space().name());
+        Err(StoreError::Refused("wrong_space", what))
+    }
+
+    fn take_proof(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let proof = match Proof::decode(bytes) {
+            Ok(proof) => proof,
+            Err(refusal) => {
+                self.refuse(offset, refusal.code(), refusal.to_string());
+                return Ok(());
+            }
+        };
+        let taken = self.store.writer.run(move |connection, turn| turn.accept_proof(connection, &proof));
+        match taken {
+            Err(StoreError::Refused(code, why)) => {
+                self.refuse(offset, code, why);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn admit_ready(&mut self) -> Result<(), StoreError> {
+        let offered = std::mem::take(&mut self.ready);
+        if offered.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.store.writer.run(move |connection, turn| {
+            let mut outcomes = Vec::with_capacity(offered.len());
+            for (offset, segment) in offered {
+                let accepted = turn.accept(connection, segment.clone())?;
+                outcomes.push((offset, segment, accepted));
+            }
+            Ok(outcomes)
+        })?;
+        for (offset, segment, accepted) in outcomes {
+            match accepted {
+                Accepted::Stored(added) => {
+                    self.report.added += added;
+                    self.report.known += segment.len() - added;
+                }
+                Accepted::Refused(refusal) => self.refuse(offset, refusal.code(), refusal.to_string()),
+                Accepted::Waiting(_) if self.waiting.len() < WAITING_MAX => self.waiting.push((offset, segment)),
+                Accepted::Waiting(_) => {
+                    self.refuse(offset, "missing", "too much waits for operations that are not here".to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers what waits again until nothing more gets in.
+    fn finish(mut self) -> Result<Imported, StoreError> {
+        self.admit_ready()?;
+        loop {
+            let waiting = std::mem::take(&mut self.waiting);
+            let before = waiting.len();
+            for chunk in waiting.chunks(SEGMENTS_PER_TURN) {
+                self.ready = chunk.to_vec();
+                self.admit_ready()?;
+            }
+            if self.waiting.len() == before {
+                break;
+            }
+        }
+        for (offset, _) in std::mem::take(&mut self.waiting) {
+            self.refuse(offset, "missing", "it depends on an operation that is neither here nor in the file".to_owned());
+        }
+        Ok(self.report)
+    }
+}
+
+fn read_segment(bytes: &[u8]) -> chrysalis_core::Result<Vec<Operation>> {
+    let mut decoder = Decoder::new(bytes);
+    let segment = decoder.list(limits::SEGMENT_OPERATIONS_MAX, "segment (operations)", |d| {
+        Operation::decode(d.bytes(limits::OPERATION_BYTES_MAX, "operation (bytes)")?)
+    })?;
+    decoder.finish()?;
+    Ok(segment)
+}

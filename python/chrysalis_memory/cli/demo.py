@@ -1,0 +1,292 @@
+"""`chrysalis demo`: the main job on real text, and a check of everything that the product promises about it.
+
+Nothing is staged: two stores in a temporary folder, real files, real signatures. What is printed was just done.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from chrysalis_memory import ChrysalisMemory, Memory
+from chrysalis_memory.cli.failures import NOTHING
+from chrysalis_memory.cli.options import Json
+from chrysalis_memory.cli.output import console, print_json
+from chrysalis_memory.data import harbour_memories, harbour_questions
+
+_SPACE = "tidewatch"
+_QUESTIONS_SHOWN = 6
+
+
+@dataclass
+class _Stage:
+    """Where the demonstration takes place, and what it has shown so far."""
+
+    folder: Path
+    out: Console
+    checks: list[dict[str, Any]] = field(default_factory=list)
+
+    def store(self, name: str) -> Path:
+        """The folder of one machine's store."""
+        return self.folder / name
+
+    def open(self, name: str) -> ChrysalisMemory:
+        """Each agent has a machine of its own, and a store there."""
+        return ChrysalisMemory(self.store(name), agent_id=name, space=_SPACE, embedder="none")
+
+    def chapter(self, title: str, words: str) -> None:
+        """A heading, and what it is about."""
+        self.out.print()
+        self.out.print(Text(title, style="bold cyan"))
+        self.out.print(Text(words, style="dim"))
+
+    def show(self, *lines: str | Text | Table) -> None:
+        """What happened, indented."""
+        for line in lines:
+            self.out.print(line if isinstance(line, Table) else Text("  ").append(line))
+
+    def check(self, holds: bool, claim: str) -> None:
+        """A claim, and whether it held just now."""
+        self.checks.append({"claim": claim, "holds": holds})
+        mark = Text("  ✓ ", style="green") if holds else Text("  ✗ ", style="bold red")
+        self.out.print(mark.append(Text(claim, style="" if holds else "red")))
+
+
+def demo(*, json: Json = False) -> None:
+    """Show what Chrysalis Memory does, on real text, in under a minute; exit code 1 if a promise does not hold.
+
+    [bold]Examples[/bold]
+
+      chrysalis demo
+
+      chrysalis demo --json
+    """
+    began = perf_counter()
+    out = Console(quiet=True) if json else console()
+    with tempfile.TemporaryDirectory(prefix="chrysalis-demo-") as folder:
+        stage = _Stage(Path(folder), out)
+        _introduce(stage)
+        for chapter in _CHAPTERS:
+            chapter(stage)
+    failed = [check for check in stage.checks if not check["holds"]]
+    seconds = perf_counter() - began
+    if json:
+        print_json({"ok": not failed, "seconds": round(seconds, 2), "checks": stage.checks})
+    else:
+        _conclude(stage, len(failed), seconds)
+    if failed:
+        raise typer.Exit(NOTHING)
+
+
+def _introduce(stage: _Stage) -> None:
+    text = (
+        "Two people and two agents build a tide page for a small harbour. The agent [bold]scribe[/] listens in the "
+        "office, the agent [bold]builder[/] in the workshop. Each has a store on a machine of its own, no server, no "
+        "network, no language model."
+    )
+    stage.out.print(Panel(text, title="Chrysalis Memory", border_style="cyan", padding=(0, 2)))
+
+
+def _remember(stage: _Stage) -> None:
+    stage.chapter("1  Remember", "Words are stored as they were said, signed, and on disk when the call returns.")
+    records = harbour_memories()
+    for name in ("scribe", "builder"):
+        own = [record for record in records if record["metadata"]["agent"] == name]
+        with stage.open(name) as memory:
+            began = perf_counter()
+            for record in own:
+                memory.remember(**record)
+            each_ms = (perf_counter() - began) * 1000 / len(own)
+            stage.show(f"{name:<8} remembered {len(own)} memories, {each_ms:.1f} ms each")
+    with stage.open("scribe") as memory:
+        kept = memory.stats().memories
+        wanted = sum(record["metadata"]["agent"] == "scribe" for record in records)
+        stage.check(kept == wanted, f"closed and opened again: all {kept} memories of scribe are there")
+
+
+def _identity(stage: _Stage) -> None:
+    stage.chapter("2  Identity", "Every write carries a fingerprint (SHA-384) and its author's signature (Ed25519).")
+    with stage.open("scribe") as memory:
+        first = _get(memory, "purpose")
+        stage.show(
+            f"memory       {first.id}: “{_short(first.content)}”",
+            f"author       {first.author[:32]}…",
+            f"fingerprint  {first.fingerprint[:32]}…",
+            f"signature    {first.signature[:32]}…",
+        )
+        result = memory.verify()
+        stage.check(bool(result), f"all {result.operations} signatures, hashes and links of the log hold")
+
+
+def _time(stage: _Stage) -> None:
+    stage.chapter("3  Time", "Order comes from cause, not from clocks: Lamport times, and vector clocks derived from them.")
+    with stage.open("builder") as memory:
+        oldest, *_, newest = memory.range(None, None)
+        for one in (oldest, newest):
+            stage.show(f"Lamport {one.logical_time.lamport:>3}  “{_short(one.content)}”")
+        before = oldest.logical_time.happens_before(newest.logical_time)
+        stage.check(before, "the first happened before the last")
+        stage.check(not newest.logical_time.happens_before(oldest.logical_time), "and not the other way round")
+
+
+def _merge(stage: _Stage) -> None:
+    stage.chapter("4  Merge", "Both machines change one memory without knowing of each other, then exchange their logs.")
+    with stage.open("scribe") as scribe, stage.open("builder") as builder:
+        _exchange(stage, scribe, builder)
+        scribe.update("purpose", content=_get(scribe, "purpose").content + " Swimmers use it too.", add_tags=["swimmers"])
+        builder.update("purpose", content=_get(builder, "purpose").content + " It has no adverts.", add_tags=["adverts"])
+        _exchange(stage, scribe, builder)
+        mine, theirs = _get(scribe, "purpose"), _get(builder, "purpose")
+        stage.show(f"both read   “…{mine.content[-40:]}”", f"tags        {', '.join(mine.tags)}")
+        stage.check((mine.content, mine.tags) == (theirs.content, theirs.tags), "both machines read the same")
+        stage.check({"swimmers", "adverts"} <= set(mine.tags), "no tag was lost")
+        losers = scribe.conflicts("purpose").get("content", [])
+        stage.check(len(losers) == 1, "the other wording is kept as a conflict that anyone can see and settle")
+        before = scribe.stats().operations
+        _exchange(stage, scribe, builder)
+        stage.check(scribe.stats().operations == before, "exchanging once more changes nothing")
+
+
+def _exchange(stage: _Stage, one: ChrysalisMemory, other: ChrysalisMemory) -> None:
+    for giver, taker in ((one, other), (other, one)):
+        bundle = stage.folder / f"from-{giver.agent_id}.bundle"
+        giver.export(bundle)
+        taker.import_(bundle)
+
+
+def _recall(stage: _Stage) -> None:
+    stage.chapter("5  Recall", "Questions as people ask them; the builder now answers from what both agents heard.")
+    table = Table(show_edge=False, box=None, padding=(0, 2), pad_edge=True)
+    table.add_column("question", style="bold")
+    table.add_column("found first")
+    table.add_column("said by", style="dim")
+    answered = right = 0
+    with stage.open("builder") as memory:
+        for question in harbour_questions():
+            if question["kind"] != "plain":
+                continue
+            hits = memory.recall(question["question"], k=5)
+            answered += 1
+            right += any(hit.memory.id in question["answers"] for hit in hits)
+            if answered <= _QUESTIONS_SHOWN and hits:
+                best = hits[0].memory
+                table.add_row(question["question"], _short(best.content), best.speaker or "")
+        nothing = memory.recall("Who is the architect of the opera house?")
+    stage.show(table)
+    stage.check(right == answered, f"{right} of {answered} questions have their answer among the first five")
+    stage.check(not nothing, "a question that nothing here answers finds nothing")
+
+
+def _change(stage: _Stage) -> None:
+    stage.chapter("6  Change", "An update replaces what is read; the history keeps who said what, and when.")
+    with stage.open("scribe") as memory:
+        memory.update("first-date", content="Tidewatch goes live on Monday, 18 May.", add_tags=["corrected"])
+        history = memory.history("first-date")
+        for revision in history:
+            stage.show(f"Lamport {revision.lamport:>3}  {revision.agent_id:<8} “{_short(revision.changes['content'])}”")
+        stage.check(len(history) == 2, "both wordings are in the history, each signed")
+        then = memory.recall("When does Tidewatch go live?", as_of=history[0].at, k=20)
+        old = [hit.memory.content for hit in then if hit.memory.id == "first-date"]
+        stage.check(any("4 May" in content for content in old), "asked as of that day, recall gives the old date")
+
+
+def _tamper(stage: _Stage) -> None:
+    stage.chapter("7  Tampering", "Somebody alters a byte on the way, and a row in the database file itself.")
+    bundle = stage.folder / "from-scribe.bundle"
+    altered = stage.folder / "altered.bundle"
+    data = bundle.read_bytes()
+    place = data.index(b"Swimmers")
+    altered.write_bytes(data[:place] + b"Sharkers" + data[place + 8 :])
+    with ChrysalisMemory(stage.store("stranger"), agent_id="stranger", space=_SPACE, embedder="none") as memory:
+        report = memory.import_(altered)
+        stage.show(*(f"refused     {problem.what}" for problem in report.failed[:2]))
+        stage.check(bool(report.failed), "the altered operation is refused, by name")
+        stage.check(not memory.recall("Sharkers"), "its words are in no answer")
+    copy = stage.store("copy")
+    with stage.open("scribe") as memory:
+        memory.export(stage.folder / "whole.bundle")
+    with ChrysalisMemory(copy, agent_id="copy", space=_SPACE, embedder="none") as memory:
+        memory.import_(stage.folder / "whole.bundle")
+    database = sqlite3.connect(copy / "chrysalis.db")
+    with database:
+        database.execute("UPDATE memory SET content = 'The ferry needs no water at all.' WHERE id = 'depth-rule'")
+    database.close()
+    with ChrysalisMemory(copy, agent_id="copy", space=_SPACE, embedder="none") as memory:
+        result = memory.verify()
+        stage.show(*(f"found       {problem.where}: {problem.what}" for problem in result.problems[:2]))
+        stage.check(not result, "verify names the row that was altered behind our back")
+        memory.rebuild()
+        stage.check(bool(memory.verify()), "rebuilt from the signed log, all holds again")
+
+
+def _forget(stage: _Stage) -> None:
+    stage.chapter("8  Forget", "A password was told to an agent. Forgetting erases words, not just the way to them.")
+    secret = b"heron-lantern-4471"
+    before = _files_with(stage.store("builder"), secret)
+    with stage.open("builder") as memory:
+        memory.forget("secret", reason="a password", withdraw=True)
+    after = _files_with(stage.store("builder"), secret)
+    stage.show(f"before      in {', '.join(before)}", f"after       in {', '.join(after) or 'no file'}")
+    stage.check(bool(before) and not after, "the bytes are in no file of the store any more")
+    with stage.open("builder") as builder, stage.open("scribe") as scribe:
+        stage.check(bool(builder.verify()), "every chain of signatures still holds")
+        _exchange(stage, builder, scribe)
+        gone = scribe.get("secret") is None
+    gone = gone and not _files_with(stage.store("scribe"), secret)
+    stage.check(gone, "the other machine forgot it too, with the next exchange")
+    with stage.open("builder") as memory:
+        memory.import_(stage.folder / "whole.bundle")
+        stage.check(memory.get("secret") is None, "an old copy of the log does not bring it back")
+
+
+def _files_with(folder: Path, words: bytes) -> list[str]:
+    # Only of stores that are closed: reading such a file beside an open store would take that store's locks away.
+    return [file.name for file in sorted(folder.iterdir()) if file.is_file() and words in file.read_bytes()]
+
+
+_CHAPTERS: tuple[Callable[[_Stage], None], ...] = (
+    _remember,
+    _identity,
+    _time,
+    _merge,
+    _recall,
+    _change,
+    _tamper,
+    _forget,
+)
+
+
+def _get(memory: ChrysalisMemory, id: str) -> Memory:
+    found = memory.get(id)
+    if found is None:
+        raise AssertionError(f"the demonstration's own memory {id!r} is missing")
+    return found
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= 64 else words[:61].rstrip() + "…"
+
+
+def _conclude(stage: _Stage, failed: int, seconds: float) -> None:
+    held = len(stage.checks) - failed
+    words = Text.assemble(
+        (f"{held} of {len(stage.checks)} promises held", "bold green" if not failed else "bold red"),
+        f", in {seconds:.1f} s.\n\n",
+        ("Now with your own words:\n", "bold"),
+        '  chrysalis remember "The ferry needs 2.40 m" --tag depth\n',
+        '  chrysalis recall "how deep for the ferry"\n',
+        "  chrysalis import notes/",
+    )
+    stage.out.print()
+    stage.out.print(Panel(words, border_style="green" if not failed else "red", padding=(0, 2)))
