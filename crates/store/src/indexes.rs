@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use crate::connection::open_writer;
 use crate::error::StoreError;
 use crate::folder::Folder;
+use crate::schema::FORMAT;
+use crate::scrub::scrub;
 use crate::search::derived::truncate_log;
 use crate::search::frequency::Frequencies;
 use crate::search::matrix::Matrix;
@@ -112,22 +115,24 @@ impl Indexes {
         self.with_text(|index| text::reset(index, self.mark))
     }
 
-    /// Erases memories from every derived file, their write-ahead logs included.
-    pub(crate) fn erase(&self, numbers: &[i64]) -> Result<(), StoreError> {
+    /// Erases memories from every derived file and its write-ahead log; false when a reader kept a log from being
+    /// emptied, so that it has to be tried again.
+    pub(crate) fn erase(&self, numbers: &[i64]) -> Result<bool, StoreError> {
         self.frequencies.clear();
-        let erased = self.with_text(|index| text::erase(index, numbers).map(drop));
-        if erased.as_ref().is_err_and(is_damage) {
-            self.reset_text()?;
-        } else {
-            erased?;
-        }
+        let text_gone = match self.with_text(|index| text::erase(index, numbers)) {
+            Err(error) if is_damage(&error) => self.reset_text().map(|()| true),
+            other => other.map(|erasure| erasure.log_truncated),
+        }?;
         if !self.vectors_path.exists() {
-            return Ok(());
+            return Ok(text_gone);
         }
-        match self.with_vectors(|vectors| vector::erase(vectors, numbers).map(drop)) {
-            Err(error) if is_damage(&error) => self.with_vectors(|vectors| vector::reset(vectors, self.mark)),
-            other => other,
-        }
+        let vectors_gone = match self.with_vectors(|vectors| vector::erase(vectors, numbers)) {
+            Err(error) if is_damage(&error) => {
+                self.with_vectors(|vectors| vector::reset(vectors, self.mark)).map(|()| true)
+            }
+            other => other.map(|erasure| erasure.log_truncated),
+        }?;
+        Ok(text_gone && vectors_gone)
     }
 
     pub(crate) fn close(&self) {
@@ -153,13 +158,24 @@ impl Store {
         if numbers.is_empty() {
             return Ok(());
         }
-        self.indexes.erase(&numbers)?;
+        let derived_gone = self.indexes.erase(&numbers)?;
+        self.scrub_ground()?;
+        let ground_gone = self.writer.checkpoint_now(true)?.complete;
+        if !(derived_gone && ground_gone) {
+            // A reader still holds an old version in a log. The list stays, so that the next sweep tries again.
+            return Ok(());
+        }
         self.writer.run(move |connection, _| {
             let mut statement = connection.prepare_cached("DELETE FROM erasure WHERE memory = ?1")?;
             numbers.iter().try_for_each(|number| statement.execute([number]).map(drop))?;
             Ok(())
-        })?;
-        self.writer.checkpoint_now(true).map(drop)
+        })
+    }
+
+    /// Overwrites the copies of erased rows that SQLite has left in the pages of the database.
+    fn scrub_ground(&self) -> Result<(), StoreError> {
+        let (mut connection, _) = open_writer(&self.folder.database(), FORMAT, &self.options.connection)?;
+        scrub(&mut connection).map(drop)
     }
 
     /// Brings the text index up to the newest write.
