@@ -684,7 +684,7 @@ class ChrysalisMemory:
         name = os.fspath(path)
         read, added, known, refused = self._core().import_bundle(name)
         self._background.wake()
-        failed = [ImportProblem(name, 0, f"at byte {offset}: {what}") for offset, what in refused]
+        failed = [ImportProblem(name, 0, f"at byte {offset}: {what}") for offset, _, what in refused]
         return ImportReport(read, added, known, tuple(failed))
 
 

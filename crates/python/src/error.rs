@@ -34,8 +34,3 @@ fn build(py: Python<'_>, error: &StoreError) -> PyResult<PyErr> {
     let made = from_core.bind(py).call((error.code(), error.to_string()), Some(&data))?;
     Ok(PyErr::from_value(made))
 }
-
-/// A refusal by the core, raised as the store would.
-pub(crate) fn refuse(py: Python<'_>, refusal: chrysalis_core::Refusal) -> PyErr {
-    raise(py, StoreError::from(refusal))
-}

@@ -267,6 +267,29 @@ impl Replica {
         self.run(py, Store::rebuild)
     }
 
+    /// Operations and memories looked at, and what does not hold as (code, where, what).
+    #[allow(clippy::type_complexity)]
+    fn verify(&self, py: Python<'_>, id: Option<&str>) -> PyResult<(u64, u64, Vec<(&'static str, String, String)>)> {
+        let found = self.run(py, |store| store.verify(id, |_, _| ()))?;
+        let problems = found.problems.into_iter().map(|one| (one.code, one.where_, one.what)).collect();
+        Ok((found.operations, found.memories, problems))
+    }
+
+    fn export(&self, py: Python<'_>, path: PathBuf) -> PyResult<usize> {
+        self.run(py, |store| store.export(&path))
+    }
+
+    /// Operations read, added and known, and what was refused as (offset, code, what).
+    #[allow(clippy::type_complexity)]
+    fn import_bundle(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+    ) -> PyResult<(usize, usize, usize, Vec<(u64, &'static str, String)>)> {
+        let done = self.run(py, |store| store.import_bundle(&path))?;
+        Ok((done.read, done.added, done.known, done.refused))
+    }
+
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let stats = self.run(py, Store::stats)?;
         let said = PyDict::new(py);

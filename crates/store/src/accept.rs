@@ -1,7 +1,7 @@
 //! Other replicas' operations enter here, by way of admission alone.
 
 use chrysalis_core::Refusal;
-use chrysalis_core::admit::{AdmitError, Admission, LogFacts, Missing, Verified, admit_body, admit_segment};
+use chrysalis_core::admit::{Admission, AdmitError, LogFacts, Missing, Verified, admit_body, admit_segment};
 use chrysalis_core::fork::Proof;
 use chrysalis_core::member::log_id;
 use chrysalis_core::operation::Operation;

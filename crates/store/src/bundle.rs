@@ -345,7 +345,8 @@ impl Import<'_> {
         if space == *self.store.space() {
             return Ok(());
         }
-        let what = format!("the bundle is of the space {:?}, this store of {:?}", space.name(), self.store.space().name());
+        let what =
+            format!("the bundle is of the space {:?}, this store of {:?}", space.name(), self.store.space().name());
         Err(StoreError::Refused("wrong_space", what))
     }
 
@@ -411,7 +412,11 @@ impl Import<'_> {
             }
         }
         for (offset, _) in std::mem::take(&mut self.waiting) {
-            self.refuse(offset, "missing", "it depends on an operation that is neither here nor in the file".to_owned());
+            self.refuse(
+                offset,
+                "missing",
+                "it depends on an operation that is neither here nor in the file".to_owned(),
+            );
         }
         Ok(self.report)
     }

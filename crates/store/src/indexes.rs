@@ -115,6 +115,16 @@ impl Indexes {
         self.with_text(|index| text::reset(index, self.mark))
     }
 
+    /// Empties both files, whichever is damaged: they fill again from the ground and from the embedder.
+    pub(crate) fn reset(&self) -> Result<(), StoreError> {
+        self.reset_text()?;
+        lock(&self.matrices).clear();
+        if !self.vectors_path.exists() {
+            return Ok(());
+        }
+        self.with_vectors(|vectors| vector::reset(vectors, self.mark))
+    }
+
     /// Erases memories from every derived file and its write-ahead log; false when a reader kept a log from being
     /// emptied, so that it has to be tried again.
     pub(crate) fn erase(&self, numbers: &[i64]) -> Result<bool, StoreError> {

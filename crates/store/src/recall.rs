@@ -79,7 +79,7 @@ impl Store {
         match self.recall_once(query) {
             Err(error) if is_damage(&error) => {
                 self.searchers.clear();
-                self.indexes.reset_text()?;
+                self.indexes.reset()?;
                 self.recall_once(query)
             }
             other => other,

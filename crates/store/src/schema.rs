@@ -104,6 +104,8 @@ CREATE TABLE memory(
 );
 CREATE INDEX memory_changed ON memory(changed);
 CREATE INDEX memory_created ON memory(created_at);
+CREATE INDEX memory_scope ON memory(scope);
+CREATE INDEX memory_thread ON memory(thread) WHERE thread IS NOT NULL;
 CREATE INDEX memory_expiry ON memory(expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE tag(

@@ -1,5 +1,7 @@
 //! A memory's life in a store: remembered, reopened, recalled, changed, forgotten.
 
+#![allow(clippy::unwrap_used)]
+
 use chrysalis_core::payload::{Field, Value};
 use chrysalis_store::search::filter::Filter;
 use chrysalis_store::search::fuse::Mode;

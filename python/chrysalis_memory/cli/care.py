@@ -1,4 +1,4 @@
-"""Commands that look after a store: verify, stats, rebuild."""
+"""Commands that look after a store: verify, stats, rebuild; and the demonstration."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from chrysalis_memory.cli.demo import demo
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import find, open_to_read
 from chrysalis_memory.cli.options import DEFAULT_SPACE, Json, Space, Store
@@ -19,7 +20,7 @@ PANEL: Final = "Look after"
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (verify, stats, rebuild):
+    for command in (demo, verify, stats, rebuild):
         app.command(rich_help_panel=PANEL)(command)
 
 

@@ -130,7 +130,9 @@ def _identity(stage: _Stage) -> None:
 
 
 def _time(stage: _Stage) -> None:
-    stage.chapter("3  Time", "Order comes from cause, not from clocks: Lamport times, and vector clocks derived from them.")
+    stage.chapter(
+        "3  Time", "Order comes from cause, not from clocks: Lamport times, and vector clocks derived from them."
+    )
     with stage.open("builder") as memory:
         oldest, *_, newest = memory.range(None, None)
         for one in (oldest, newest):
@@ -141,11 +143,17 @@ def _time(stage: _Stage) -> None:
 
 
 def _merge(stage: _Stage) -> None:
-    stage.chapter("4  Merge", "Both machines change one memory without knowing of each other, then exchange their logs.")
+    stage.chapter(
+        "4  Merge", "Both machines change one memory without knowing of each other, then exchange their logs."
+    )
     with stage.open("scribe") as scribe, stage.open("builder") as builder:
         _exchange(stage, scribe, builder)
-        scribe.update("purpose", content=_get(scribe, "purpose").content + " Swimmers use it too.", add_tags=["swimmers"])
-        builder.update("purpose", content=_get(builder, "purpose").content + " It has no adverts.", add_tags=["adverts"])
+        scribe.update(
+            "purpose", content=_get(scribe, "purpose").content + " Swimmers use it too.", add_tags=["swimmers"]
+        )
+        builder.update(
+            "purpose", content=_get(builder, "purpose").content + " It has no adverts.", add_tags=["adverts"]
+        )
         _exchange(stage, scribe, builder)
         mine, theirs = _get(scribe, "purpose"), _get(builder, "purpose")
         stage.show(f"both read   “…{mine.content[-40:]}”", f"tags        {', '.join(mine.tags)}")
