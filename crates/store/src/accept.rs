@@ -1,15 +1,23 @@
 //! Other replicas' operations enter here, by way of admission alone.
+//!
+//! When they show that the own log has forked (a restored backup, a copied machine), what both branches said since is
+//! said again in a new epoch, before the fork makes it void: an accident loses nothing.
 
 use chrysalis_core::Refusal;
 use chrysalis_core::admit::{Admission, AdmitError, LogFacts, Missing, Verified, admit_body, admit_segment};
-use chrysalis_core::fork::Proof;
+use chrysalis_core::fork::{Cut, Proof};
 use chrysalis_core::member::log_id;
 use chrysalis_core::operation::Operation;
+use chrysalis_core::payload::Payload;
 use rusqlite::Connection;
+
+use crate::edit::Edit;
 
 use crate::error::StoreError;
 use crate::ledger::State;
+use crate::store::{Remember, forget_one, remember_one};
 use crate::turn::Turn;
+use crate::writer::TransactionState as _;
 
 /// Headers kept of the void branches of one log: what honest operations depend on is far less.
 const VOID_HEADERS_MAX: i64 = 4_096;
@@ -30,16 +38,16 @@ impl Turn {
     ///
     /// # Errors
     /// Faults of the disk; what is wrong with the bytes is [`Accepted::Refused`].
-    pub fn accept(&self, connection: &Connection, segment: Vec<Operation>) -> Result<Accepted, StoreError> {
-        let views = self.views(connection);
+    pub fn accept(&mut self, connection: &Connection, segment: Vec<Operation>) -> Result<Accepted, StoreError> {
         let words = self.missing_words(connection, &segment)?;
-        match admit_segment(&views.tables, segment) {
+        let admission = admit_segment(&self.views(connection).tables, segment);
+        match admission {
             Err(AdmitError::Refused(refusal)) => Ok(Accepted::Refused(refusal)),
             Err(AdmitError::Fault(fault)) => Err(fault),
             Ok(Admission::Waiting(missing)) => Ok(Accepted::Waiting(missing)),
             Ok(Admission::Admitted(verified)) => {
                 for one in &verified {
-                    views.take_in(one, false)?;
+                    self.views(connection).take_in(one, false)?;
                 }
                 for operation in words {
                     self.take_words(connection, operation)?;
@@ -47,10 +55,7 @@ impl Turn {
                 Ok(Accepted::Stored(verified.len()))
             }
             Ok(Admission::Forked { proof, void }) => {
-                if let Some(proof) = proof {
-                    self.accept_proof(connection, &proof)?;
-                }
-                self.keep_void(connection, &void)?;
+                self.take_fork(connection, proof.as_deref(), &void)?;
                 Ok(Accepted::Stored(0))
             }
         }
@@ -82,7 +87,70 @@ impl Turn {
     ///
     /// # Errors
     /// [`StoreError::Refused`] when the proof does not hold or is about another space; faults of the disk.
-    pub fn accept_proof(&self, connection: &Connection, proof: &Proof) -> Result<(), StoreError> {
+    pub fn accept_proof(&mut self, connection: &Connection, proof: &Proof) -> Result<(), StoreError> {
+        self.take_fork(connection, Some(proof), &[])
+    }
+
+    /// Voids a forked log from the fork on. If it is the own one, says again what both branches said.
+    fn take_fork(
+        &mut self,
+        connection: &Connection,
+        proof: Option<&Proof>,
+        void: &[Verified],
+    ) -> Result<(), StoreError> {
+        let own = self.shared().key.public();
+        let theirs = void.iter().filter(|one| one.facts().replica == own);
+        let mut lost: Vec<(u64, Payload)> =
+            theirs.filter_map(|one| Some((one.operation().header().lamport, one.payload()?.clone()))).collect();
+        if let Some(proof) = proof {
+            if proof.replica == own {
+                lost.extend(self.said_since(connection, &proof.verify()?)?);
+            }
+            self.void_from(connection, proof)?;
+        }
+        self.keep_void(connection, void)?;
+        lost.sort_by_key(|(lamport, _)| *lamport);
+        lost.into_iter().try_for_each(|(_, payload)| self.say_again(connection, payload))
+    }
+
+    /// What the own branch of a log said from a place on, with Lamport times.
+    fn said_since(&self, connection: &Connection, cut: &Cut) -> Result<Vec<(u64, Payload)>, StoreError> {
+        let tables = self.views(connection).tables;
+        let Some((number, _, _)) = tables.find_log(&cut.log)? else { return Ok(Vec::new()) };
+        let sql = "SELECT position FROM operation WHERE log = ?1 AND sequence >= ?2 AND payload IS NOT NULL";
+        let mut statement = connection.prepare_cached(sql)?;
+        let positions = statement.query_map((number, cut.sequence as i64), |row| row.get(0))?;
+        let mut said = Vec::new();
+        for position in positions.collect::<Result<Vec<i64>, _>>()? {
+            let Some(stored) = tables.at(position)? else { continue };
+            let Some(body) = stored.operation.body() else { continue };
+            let header = stored.operation.header();
+            said.extend(Payload::decode(header.kind, &body.payload).ok().map(|payload| (header.lamport, payload)));
+        }
+        Ok(said)
+    }
+
+    /// Says in the new epoch what stood in the void one, as far as it would still change something.
+    fn say_again(&mut self, connection: &Connection, payload: Payload) -> Result<(), StoreError> {
+        let said = match payload {
+            Payload::Write(write) => {
+                let wanted = Remember { id: Some(write.memory.as_str().to_owned()), edit: Edit::of(&write) };
+                remember_one(connection, self, &write.agent, wanted).map(drop)
+            }
+            Payload::Forget(forget) => {
+                forget_one(connection, self, forget.memory, forget.reason, forget.withdrawal.is_some()).map(drop)
+            }
+            Payload::Open(_) => Ok(()),
+            other => self.say(connection, other, None).map(drop),
+        };
+        match said {
+            // Forgotten meanwhile, or of a memory whose beginning is not here: it stays unsaid.
+            Err(StoreError::Refused(..) | StoreError::NotFound(_) | StoreError::Invalid(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn void_from(&mut self, connection: &Connection, proof: &Proof) -> Result<(), StoreError> {
         let cut = proof.verify()?;
         let views = self.views(connection);
         if proof.space != views.tables.space {
@@ -101,7 +169,9 @@ impl Turn {
                  SET sequence = excluded.sequence, proof = excluded.proof WHERE excluded.sequence < proof.sequence",
             (number, cut.sequence as i64, proof.encode()),
         )?;
-        views.cut(&cut.log, cut.sequence)
+        views.cut(&cut.log, cut.sequence)?;
+        // The own log may be the one: the next word opens a new epoch.
+        self.rollback_to_savepoint(connection)
     }
 
     fn keep_void(&self, connection: &Connection, void: &[Verified]) -> Result<(), StoreError> {

@@ -270,6 +270,7 @@ impl BundleReader<'_> {
         if head.get(..MAGIC.len()) != Some(MAGIC) {
             return Err(StoreError::Invalid(format!("{} is no bundle", self.path.display())));
         }
+        self.hasher = chain(&chain(&[], MAGIC), &[VERSION]);
         match head.last() {
             Some(&VERSION) => Ok(()),
             found => Err(StoreError::TooNew {

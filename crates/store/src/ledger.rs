@@ -160,6 +160,12 @@ impl Tables<'_> {
         Ok(None)
     }
 
+    /// Whether an operation has had its effect, or never will: what it wrote need not be remembered as replaced.
+    pub fn is_settled(&self, wanted: &Fingerprint) -> Result<bool, StoreError> {
+        let state = self.stored(wanted)?.map(|stored| stored.state);
+        Ok(state.is_some_and(|state| !matches!(state, State::Embargoed | State::Absent)))
+    }
+
     /// The stored operation with this fingerprint.
     pub fn stored(&self, wanted: &Fingerprint) -> Result<Option<Stored>, StoreError> {
         match self.place(wanted)? {

@@ -333,11 +333,8 @@ fn settle_own_log(connection: &Connection, turn: &mut Turn, path: &Path) -> Resu
         Some(head) if head.facts.replica != key => {
             return Err(StoreError::Key("the key file belongs to another store".to_owned()));
         }
-        Some(head) => {
-            let tables = crate::ledger::Tables { connection, space: turn.shared().space.id() };
-            let void = tables.find_log(&head.log)?.is_some_and(|(_, _, cut)| cut.is_some());
-            !void && schema::meta(connection, "binding")?.as_ref() == Some(&bound)
-        }
+        // A log that forked is continued by nobody; see `Turn::say`.
+        Some(_) => schema::meta(connection, "binding")?.as_ref() == Some(&bound),
     };
     if continues {
         return Ok(());
@@ -358,7 +355,7 @@ fn binding(path: &Path) -> Result<Vec<u8>, StoreError> {
     Ok(chrysalis_core::id::digest("chrysalis/binding/1", &[&machine, &file.to_be_bytes()])[..16].to_vec())
 }
 
-fn remember_one(
+pub(crate) fn remember_one(
     connection: &Connection,
     turn: &mut Turn,
     agent: &str,
@@ -440,7 +437,7 @@ fn why_not_shown(views: &crate::view::Views<'_>, position: i64) -> StoreError {
     }
 }
 
-fn forget_one(
+pub(crate) fn forget_one(
     connection: &Connection,
     turn: &mut Turn,
     id: MemoryId,

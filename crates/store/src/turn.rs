@@ -44,19 +44,27 @@ impl fmt::Debug for Shared {
 pub struct Turn {
     shared: Arc<Shared>,
     own: Option<(LogNumber, Head)>,
+    /// Whether the own log has forked: what is said there has no effect any more.
+    void: bool,
 }
 
 impl TransactionState for Turn {
     type Shared = Shared;
 
     fn begin(shared: &Arc<Shared>, connection: &Connection) -> Result<Self, StoreError> {
-        let mut turn = Self { shared: Arc::clone(shared), own: None };
+        let mut turn = Self { shared: Arc::clone(shared), own: None, void: false };
         turn.rollback_to_savepoint(connection)?;
         Ok(turn)
     }
 
     fn rollback_to_savepoint(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        self.own = self.tables(connection).own_head()?;
+        let tables = self.tables(connection);
+        let own = tables.own_head()?;
+        self.void = match &own {
+            Some((_, head)) => tables.find_log(&head.log)?.is_some_and(|(_, _, cut)| cut.is_some()),
+            None => false,
+        };
+        self.own = own;
         Ok(())
     }
 
@@ -90,6 +98,9 @@ impl Turn {
         payload: Payload,
         expires_ms: Option<u64>,
     ) -> Result<i64, StoreError> {
+        if self.void {
+            self.open_epoch(connection, None)?;
+        }
         let draft = self.draft(connection, payload, expires_ms)?;
         let shared = Arc::clone(&self.shared);
         let Some((_, head)) = &mut self.own else {
@@ -128,6 +139,7 @@ impl Turn {
         let draft = Draft { payload_bytes_max: limits::PAYLOAD_BYTES_DEFAULT, ..draft };
         let verified = head.extend(&shared.key, draft)?;
         self.views(connection).take_in(&verified, true)?;
+        // The head, and whether it is void, are read anew.
         self.rollback_to_savepoint(connection)
     }
 }

@@ -365,10 +365,9 @@ impl<'a> Views<'a> {
         mut document: Document,
         writes: i64,
     ) -> Result<(), StoreError> {
-        // The log hands over no operation twice, so what it holds need not be remembered as replaced.
         let fault = RefCell::new(None);
-        document.settle(|seen| match self.tables.place(seen) {
-            Ok(place) => place.is_some(),
+        document.settle(|seen| match self.tables.is_settled(seen) {
+            Ok(settled) => settled,
             Err(error) => {
                 fault.replace(Some(error));
                 false

@@ -131,7 +131,7 @@ def _identity(stage: _Stage) -> None:
 
 def _time(stage: _Stage) -> None:
     stage.chapter(
-        "3  Time", "Order comes from cause, not from clocks: Lamport times, and vector clocks derived from them."
+        "3  Time", "Order comes from cause, not from clocks: Lamport times, and vector clocks made of them."
     )
     with stage.open("builder") as memory:
         oldest, *_, newest = memory.range(None, None)
@@ -144,7 +144,7 @@ def _time(stage: _Stage) -> None:
 
 def _merge(stage: _Stage) -> None:
     stage.chapter(
-        "4  Merge", "Both machines change one memory without knowing of each other, then exchange their logs."
+        "4  Merge", "Both machines change one memory unknown to each other, then exchange their logs."
     )
     with stage.open("scribe") as scribe, stage.open("builder") as builder:
         _exchange(stage, scribe, builder)
@@ -170,7 +170,9 @@ def _exchange(stage: _Stage, one: ChrysalisMemory, other: ChrysalisMemory) -> No
     for giver, taker in ((one, other), (other, one)):
         bundle = stage.folder / f"from-{giver.agent_id}.bundle"
         giver.export(bundle)
-        taker.import_(bundle)
+        report = taker.import_(bundle)
+        if report.failed:
+            stage.check(False, f"{taker.agent_id} takes in all that {giver.agent_id} sent: {report.failed[0].what}")
 
 
 def _recall(stage: _Stage) -> None:

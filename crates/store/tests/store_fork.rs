@@ -1,0 +1,77 @@
+//! A log that was continued twice: a restored backup, or a machine that was copied whole.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use chrysalis_core::payload::{Field, Value};
+use chrysalis_store::{Edit, Remember, Store, StoreOptions};
+
+fn open(path: &Path) -> Store {
+    Store::open(path, StoreOptions::default()).unwrap()
+}
+
+fn say(store: &Store, id: &str, content: &str) {
+    let mut edit = Edit::default();
+    edit.set(Field::Content, Value::Text(content.to_owned()));
+    store.remember("anna", Remember { id: Some(id.to_owned()), edit }).unwrap();
+}
+
+fn contents(store: &Store) -> Vec<(String, String)> {
+    let filter = Default::default();
+    let rows = store.list(&filter, chrysalis_store::Order::Created, false, 100, 0).unwrap();
+    let mut contents: Vec<_> = rows.into_iter().map(|row| (row.id, row.content)).collect();
+    contents.sort();
+    contents
+}
+
+/// A copy that takes itself for the original, as a copy of the whole machine would.
+fn copied_machine(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for file in ["chrysalis.db", "key"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = std::fs::metadata(to.join("chrysalis.db")).unwrap().ino();
+    let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
+    let binding = chrysalis_core::id::digest("chrysalis/binding/1", &[&machine, &inode.to_be_bytes()])[..16].to_vec();
+    let database = rusqlite::Connection::open(to.join("chrysalis.db")).unwrap();
+    database.execute("UPDATE meta SET value = ?1 WHERE key = 'binding'", [binding]).unwrap();
+}
+
+fn exchange(giver: &Store, taker: &Store, folder: &Path) {
+    let bundle: PathBuf = folder.join("exchange.bundle");
+    giver.export(&bundle).unwrap();
+    let imported = taker.import_bundle(&bundle).unwrap();
+    assert_eq!(imported.refused, []);
+}
+
+#[test]
+fn an_accidental_fork_loses_nothing_and_both_copies_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let store = open(&one);
+    say(&store, "before", "said before the copy");
+    store.close().unwrap();
+    copied_machine(&one, &other);
+    let (one, other) = (open(&one), open(&other));
+    assert_eq!(one.head().unwrap().log, other.head().unwrap().log);
+    say(&one, "left", "said on the one side");
+    say(&other, "right", "said on the other side");
+    for _ in 0..3 {
+        exchange(&one, &other, folder.path());
+        exchange(&other, &one, folder.path());
+    }
+    let all = ["before", "left", "right"];
+    assert_eq!(contents(&one).iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), all);
+    assert_eq!(contents(&one), contents(&other));
+    assert_ne!(one.head().unwrap().log, other.head().unwrap().log);
+    say(&one, "after", "said after the fork was healed");
+    exchange(&one, &other, folder.path());
+    assert_eq!(contents(&one), contents(&other));
+    for store in [&one, &other] {
+        assert_eq!(store.verify(None, |_, _| ()).unwrap().problems, []);
+    }
+    one.rebuild().unwrap();
+    assert_eq!(contents(&one), contents(&other));
+}
