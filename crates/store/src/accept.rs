@@ -52,6 +52,8 @@ impl Turn {
                 for operation in words {
                     self.take_words(connection, operation)?;
                 }
+                // After a restored backup others may know more of the own log than this store does.
+                self.rollback_to_savepoint(connection)?;
                 Ok(Accepted::Stored(verified.len()))
             }
             Ok(Admission::Forked { proof, void }) => {

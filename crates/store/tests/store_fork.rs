@@ -75,3 +75,28 @@ fn an_accidental_fork_loses_nothing_and_both_copies_agree() {
     one.rebuild().unwrap();
     assert_eq!(contents(&one), contents(&other));
 }
+
+#[test]
+fn a_restored_backup_goes_on_where_others_know_it_stood() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let store = open(&one);
+    say(&store, "early", "in the backup");
+    store.close().unwrap();
+    let backup = std::fs::read(one.join("chrysalis.db")).unwrap();
+    let store = open(&one);
+    say(&store, "late", "after the backup");
+    let friend = open(&other);
+    exchange(&store, &friend, folder.path());
+    store.close().unwrap();
+    // Written over in place, as a restore does: the file stays the same file.
+    std::fs::write(one.join("chrysalis.db"), backup).unwrap();
+    let store = open(&one);
+    exchange(&friend, &store, folder.path());
+    say(&store, "later", "after the restore");
+    exchange(&store, &friend, folder.path());
+    assert_eq!(contents(&store), contents(&friend));
+    assert_eq!(contents(&store).len(), 3);
+    assert_eq!(store.head().unwrap().last.unwrap().sequence, 3);
+    assert_eq!(friend.verify(None, |_, _| ()).unwrap().problems, []);
+}
