@@ -1,6 +1,8 @@
 """import and export from the command line."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +60,23 @@ def test_a_list_of_json_lines_comes_back_as_it_was(harbour, tmp_path, monkeypatc
     same = ("content", "tags", "speaker", "thread", "occurred_at", "parents", "related", "metadata", "memory_type")
     for item in after:
         assert {key: item[key] for key in same} == {key: before[item["id"]][key] for key in same}
+
+
+def test_a_bundle_carries_everything_to_another_store(harbour, tmp_path):
+    bundle = tmp_path / "backup.bundle"
+    harbour("update", "first-date", "Live on 18 May")
+    assert harbour("export", str(bundle)).rows == [[str(bundle), str(bundle.stat().st_size)]]
+    other = str(tmp_path / "other")
+    assert harbour("import", str(bundle), "--store", other).code == 0
+    assert harbour("show", "first-date", "--json", "--store", other).json["content"] == "Live on 18 May"
+    assert harbour("verify", "--store", other).code == 0
+    assert len(harbour("history", "first-date", "--json", "--store", other).json) == 2
+
+
+def test_a_bundle_goes_through_a_pipe(harbour, tmp_path):
+    run = [sys.executable, "-m", "chrysalis_memory.cli"]
+    out = subprocess.run([*run, "export", "-", "--store", str(harbour.store)], capture_output=True, check=True)
+    other = str(tmp_path / "other")
+    done = subprocess.run([*run, "import", "-", "--store", other], input=out.stdout, capture_output=True, check=True)
+    assert b"failed" not in done.stdout
+    assert len(harbour("list", "--limit", "100", "--store", other).rows) == 59

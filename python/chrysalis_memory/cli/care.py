@@ -1,14 +1,14 @@
-"""Commands that look after a store: verify, stats, rebuild; and the demonstration."""
+"""Commands that look after a store: verify, stats, rebuild."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from chrysalis_memory.cli.demo import demo
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import find, open_to_read
 from chrysalis_memory.cli.options import DEFAULT_SPACE, Json, Space, Store
@@ -20,7 +20,7 @@ PANEL: Final = "Look after"
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (demo, verify, stats, rebuild):
+    for command in (verify, stats, rebuild):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -77,7 +77,7 @@ def stats(*, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = Fal
     elif for_people():
         _show_stats(found)
     else:
-        for name, value in found.to_dict().items():
+        for name, value in _named(found):
             print_row(name, value)
 
 
@@ -85,18 +85,20 @@ def _show_stats(found: Stats) -> None:
     table = Table.grid(padding=(0, 3))
     table.add_column(style="dim", justify="right")
     table.add_column()
-    for name, value in found.to_dict().items():
-        for inner, text in _flat(name, value):
-            table.add_row(inner.replace("_", " "), Text(printable(text)))
+    for name, value in _named(found):
+        text = size(value) if name.startswith("file ") else str(value)
+        table.add_row(name.replace("_", " "), Text(printable(text)))
     console().print(table)
 
 
-def _flat(name: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, dict):
-        show = size if name.endswith("bytes") else str
-        label = name.removesuffix("_bytes").removeprefix("memory_").removesuffix("s")
-        return [(f"{label} {key}", show(inner)) for key, inner in value.items()]
-    return [(name, size(value) if name.endswith("bytes") else str(value))] if value not in (None, "") else []
+def _named(found: Stats) -> Iterator[tuple[str, Any]]:
+    """Each number by a name of its own: those of types and files are taken out of their mappings."""
+    for name, value in found.to_dict().items():
+        if isinstance(value, dict):
+            label = name.removesuffix("_bytes").removeprefix("memory_").removesuffix("s")
+            yield from ((f"{label} {key}", inner) for key, inner in sorted(value.items()))
+        elif value is not None:
+            yield name, value
 
 
 def rebuild(*, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = False) -> None:

@@ -1,0 +1,16 @@
+"""Commands that show what the product does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from chrysalis_memory.cli.demo import demo
+
+_PANEL: Final = "See for yourself"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.command(rich_help_panel=_PANEL)(demo)
