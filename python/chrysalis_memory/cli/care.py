@@ -12,7 +12,17 @@ from rich.text import Text
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import find, open_to_read
 from chrysalis_memory.cli.options import DEFAULT_SPACE, Json, Space, Store
-from chrysalis_memory.cli.output import console, for_people, print_json, print_row, printable, say, size, working
+from chrysalis_memory.cli.output import (
+    console,
+    counted,
+    for_people,
+    print_json,
+    print_row,
+    printable,
+    say,
+    size,
+    working,
+)
 from chrysalis_memory.records import Stats, Verification
 
 PANEL: Final = "Look after"
@@ -55,7 +65,7 @@ def _show_verification(result: Verification) -> None:
         for problem in result.problems:
             print_row(problem.code, problem.where, problem.what)
         return
-    checked = f"{result.operations} operations on {result.memories} memories"
+    checked = f"{counted(result.operations, 'operation')} on {counted(result.memories, 'memory')}"
     say(f"[green]all holds[/]: {checked}" if result else f"[bold red]does not hold[/]: {checked}")
     for problem in result.problems:
         console().print(

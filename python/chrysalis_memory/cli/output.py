@@ -132,6 +132,16 @@ def size(count: int) -> str:
     return f"{value:.1f} GiB"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "memory"), counted(2, "memory"), counted(0, "operation")
+    ('1 memory', '2 memories', '0 operations')
+    """
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Shows on a terminal that something long is under way, and for how long; says nothing in a pipe."""

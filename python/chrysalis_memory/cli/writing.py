@@ -12,7 +12,17 @@ from chrysalis_memory.cli import options
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import find, open_to_write, require_store
 from chrysalis_memory.cli.options import DEFAULT_AGENT, DEFAULT_SPACE, Agent, Id, Json, Space, Store, given
-from chrysalis_memory.cli.output import bold_id, console, for_people, one_line, print_json, print_row, say, short_id
+from chrysalis_memory.cli.output import (
+    bold_id,
+    console,
+    counted,
+    for_people,
+    one_line,
+    print_json,
+    print_row,
+    say,
+    short_id,
+)
 from chrysalis_memory.records import Receipt
 
 _PANEL: Final = "Write"
@@ -212,5 +222,5 @@ def _show_receipt(receipt: Receipt) -> None:
     if not for_people():
         print_row(receipt.id, receipt.operations)
         return
-    waiting = f"; {len(receipt.pending)} replicas have not confirmed yet" if receipt.pending else ""
-    say(f"[green]forgotten[/] {bold_id(receipt.id)}: {receipt.operations} operations emptied{waiting}")
+    waiting = f"; {counted(len(receipt.pending), 'replica')} did not confirm yet" if receipt.pending else ""
+    say(f"[green]forgotten[/] {bold_id(receipt.id)}: {counted(receipt.operations, 'operation')} emptied{waiting}")

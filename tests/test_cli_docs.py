@@ -1,0 +1,64 @@
+"""The documents and the help show commands that exist and work."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from chrysalis_memory.cli.app import build_app
+
+ROOT = Path(__file__).parent.parent
+GUIDE = ROOT / "docs" / "cli.md"
+COMMANDS = typer.main.get_command(build_app()).commands
+
+PROMISED = {"remember", "recall", "show", "list", "update", "forget", "history", "graph", "import", "export"} | {
+    "verify",
+    "stats",
+    "rebuild",
+    "demo",
+}
+
+
+def test_the_commands_are_the_promised_ones():
+    assert set(COMMANDS) == PROMISED
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED))
+def test_every_command_is_documented(name):
+    assert re.search(rf"chrysalis {name}\b", GUIDE.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED))
+def test_every_command_explains_itself_with_examples(name):
+    told = COMMANDS[name].help
+    assert "[bold]Examples[/bold]" in told
+    assert re.search(rf"chrysalis {name}\b", told)
+    assert all(option.help for option in COMMANDS[name].params)
+    assert any("--json" in option.opts for option in COMMANDS[name].params)
+
+
+def documented_lines():
+    blocks = re.findall(r"```console\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+def test_every_documented_line_runs(tmp_path):
+    script = "\n".join(
+        ["set -euo pipefail", 'chrysalis() { "$PYTHON" -m chrysalis_memory.cli "$@"; }', *documented_lines()]
+    )
+    environment = {**os.environ, "PYTHON": sys.executable, "CHRYSALIS_STORE": str(tmp_path / "store")}
+    done = subprocess.run(
+        ["bash", "-x", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(documented_lines()) > 25
