@@ -9,6 +9,7 @@ use chrysalis_core::fork::{Cut, Proof};
 use chrysalis_core::member::log_id;
 use chrysalis_core::operation::Operation;
 use chrysalis_core::payload::Payload;
+use chrysalis_core::sign;
 use rusqlite::Connection;
 
 use crate::edit::Edit;
@@ -33,6 +34,13 @@ pub enum Accepted {
     Refused(Refusal),
 }
 
+fn signatures_hold(verified: &[Verified]) -> bool {
+    let unchecked = verified.iter().filter(|one| !one.signature_checked());
+    unchecked.map(|one| (one.facts().replica, one.operation())).all(|(replica, operation)| {
+        sign::verify_operation(&replica, &operation.fingerprint(), operation.signature()).is_ok()
+    })
+}
+
 impl Turn {
     /// Admits a run of operations of one log and stores what is new, with its effects.
     ///
@@ -45,6 +53,11 @@ impl Turn {
             Err(AdmitError::Refused(refusal)) => Ok(Accepted::Refused(refusal)),
             Err(AdmitError::Fault(fault)) => Err(fault),
             Ok(Admission::Waiting(missing)) => Ok(Accepted::Waiting(missing)),
+            // A seal proves the origin of all before it, yet a signature that does not hold is not worth keeping: who
+            // offers these bytes has them damaged, and they can be had again.
+            Ok(Admission::Admitted(verified)) if !signatures_hold(&verified) => {
+                Ok(Accepted::Refused(Refusal::BadSignature))
+            }
             Ok(Admission::Admitted(verified)) => {
                 for one in &verified {
                     self.views(connection).take_in(one, false)?;
@@ -69,7 +82,7 @@ impl Turn {
         let mut missing = Vec::new();
         for operation in segment.iter().filter(|operation| operation.body().is_some()) {
             let stored = tables.stored(&operation.fingerprint())?;
-            if stored.is_some_and(|stored| stored.state == State::Absent) {
+            if stored.is_some_and(|stored| matches!(stored.state, State::Absent | State::Forgotten)) {
                 missing.push(operation.clone());
             }
         }

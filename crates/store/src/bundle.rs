@@ -17,6 +17,7 @@ use rusqlite::Connection;
 
 use crate::accept::Accepted;
 use crate::error::StoreError;
+use crate::folder::sync_folder;
 use crate::ledger::{RawOperation, STORED, damaged};
 use crate::store::Store;
 use crate::turn::random;
@@ -35,8 +36,9 @@ const END: u8 = 4;
 /// Segments admitted in one transaction: keeps other writers' waits short.
 const SEGMENTS_PER_TURN: usize = 16;
 
-/// Operations that may wait for what they depend on; the rest of a larger heap is refused.
-const WAITING_MAX: usize = 100_000;
+/// Bytes of segments that may wait for what they depend on; the rest of a larger heap is refused, and can be imported
+/// once that has arrived.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// What an import did.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -63,7 +65,12 @@ impl Store {
         let temporary = Path::new(&temporary).to_owned();
         let file = File::create_new(&temporary).map_err(fault)?;
         let written = self.write_bundle(file, path);
-        let renamed = written.and_then(|count| fs::rename(&temporary, path).map_err(fault).map(|()| count));
+        let renamed = written.and_then(|count| {
+            fs::rename(&temporary, path).map_err(fault)?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            sync_folder(folder.unwrap_or(Path::new(".")))?;
+            Ok(count)
+        });
         if renamed.is_err() {
             // The error that is returned says more than a failure to clean up after it.
             let _ = fs::remove_file(&temporary);
@@ -94,10 +101,19 @@ impl Store {
     /// [`StoreError::Invalid`] for a file that is no bundle, `wrong_space` for one of another space; faults of the
     /// disk. What was taken in before stays.
     pub fn import_bundle(&self, path: &Path) -> Result<Imported, StoreError> {
+        if self.writer.in_batch() {
+            return Err(StoreError::Invalid("a bundle cannot be imported inside a batch".to_owned()));
+        }
         let file = File::open(path).map_err(|source| StoreError::io(path, source))?;
         let mut bundle = BundleReader { file: BufReader::new(file), hasher: Vec::new(), offset: 0, path };
         bundle.begin()?;
-        let mut import = Import { store: self, report: Imported::default(), ready: Vec::new(), waiting: Vec::new() };
+        let mut import = Import {
+            store: self,
+            report: Imported::default(),
+            ready: Vec::new(),
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+        };
         loop {
             let offset = bundle.offset;
             match bundle.record() {
@@ -313,6 +329,7 @@ struct Import<'a> {
     report: Imported,
     ready: Vec<Offered>,
     waiting: Vec<Offered>,
+    waiting_bytes: usize,
 }
 
 impl Import<'_> {
@@ -389,7 +406,10 @@ impl Import<'_> {
                     self.report.known += segment.len() - added;
                 }
                 Accepted::Refused(refusal) => self.refuse(offset, refusal.code(), refusal.to_string()),
-                Accepted::Waiting(_) if self.waiting.len() < WAITING_MAX => self.waiting.push((offset, segment)),
+                Accepted::Waiting(_) if self.waiting_bytes < WAITING_BYTES_MAX => {
+                    self.waiting_bytes += segment.iter().map(size).sum::<usize>();
+                    self.waiting.push((offset, segment));
+                }
                 Accepted::Waiting(_) => {
                     self.refuse(offset, "missing", "too much waits for operations that are not here".to_owned());
                 }
@@ -398,28 +418,36 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Offers what waits again until nothing more gets in.
+    /// Offers what waits again, earliest Lamport time first: in that order nothing waits for what comes later. Segments
+    /// that wait for each other's beginnings are offered operation by operation.
     fn finish(mut self) -> Result<Imported, StoreError> {
         self.admit_ready()?;
-        loop {
-            let waiting = std::mem::take(&mut self.waiting);
-            let before = waiting.len();
-            for chunk in waiting.chunks(SEGMENTS_PER_TURN) {
-                self.ready = chunk.to_vec();
-                self.admit_ready()?;
-            }
-            if self.waiting.len() == before {
-                break;
-            }
+        let waiting = std::mem::take(&mut self.waiting);
+        self.offer_again(waiting)?;
+        let waiting = std::mem::take(&mut self.waiting);
+        let single = |(offset, segment): Offered| segment.into_iter().map(move |one| (offset, vec![one]));
+        self.offer_again(waiting.into_iter().flat_map(single).collect())?;
+        let mut offsets: Vec<u64> = std::mem::take(&mut self.waiting).into_iter().map(|(offset, _)| offset).collect();
+        offsets.dedup();
+        for offset in offsets {
+            let why = "it depends on an operation that is neither here nor in the file";
+            self.refuse(offset, "missing", why.to_owned());
         }
-        for (offset, _) in std::mem::take(&mut self.waiting) {
-            self.refuse(
-                offset,
-                "missing",
-                "it depends on an operation that is neither here nor in the file".to_owned(),
-            );
-        }
+        self.report.refused.sort();
         Ok(self.report)
+    }
+
+    fn offer_again(&mut self, mut waiting: Vec<Offered>) -> Result<(), StoreError> {
+        waiting.sort_by_key(|(_, segment)| segment.first().map(|first| first.header().lamport));
+        self.waiting_bytes = 0;
+        let mut waiting = waiting.into_iter();
+        loop {
+            self.ready = waiting.by_ref().take(SEGMENTS_PER_TURN).collect();
+            if self.ready.is_empty() {
+                return Ok(());
+            }
+            self.admit_ready()?;
+        }
     }
 }
 

@@ -197,12 +197,12 @@ fn holds_bytes(path: &Path) -> bool {
 
 /// A new name in a folder survives a power cut only when the folder itself is on disk.
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| StoreError::io(path, error))
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_folder(_path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod backoff;
 mod bundle;
 mod checkpoint;
 mod connection;
+mod digest;
 pub mod edit;
 mod error;
 mod folder;

@@ -83,7 +83,12 @@ impl Turn {
 
     /// The views at this moment.
     pub fn views<'a>(&'a self, connection: &'a Connection) -> Views<'a> {
-        Views { tables: self.tables(connection), space: &self.shared.space, now_ms: (self.shared.clock)() }
+        Views {
+            tables: self.tables(connection),
+            space: &self.shared.space,
+            now_ms: (self.shared.clock)(),
+            fresh: Default::default(),
+        }
     }
 
     /// The own log's head.

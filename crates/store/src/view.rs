@@ -3,7 +3,7 @@
 //! Live writing and rebuilding run the same code ([`Views::take_in`] and [`Views::replay`] end in `have_effect`), so
 //! that the view kept up while writing equals the one made from the log.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrysalis_core::admit::{LogFacts, Verified, is_embargoed};
@@ -35,6 +35,8 @@ pub struct Views<'a> {
     pub space: &'a Space,
     /// The local clock, in ms since the Unix epoch: it delays effects and ends them, and decides nothing else.
     pub now_ms: u64,
+    /// The number that was given out last, through this value: nobody outside this transaction has seen it.
+    pub(crate) fresh: Cell<Option<i64>>,
 }
 
 /// A memory's row as its document makes it, but for what only the store knows: number, id, feed position, version and
@@ -157,6 +159,10 @@ impl<'a> Views<'a> {
     pub fn take_words(&self, verified: &Verified) -> Result<(), StoreError> {
         let operation = verified.operation();
         let Some(stored) = self.tables.stored(&operation.fingerprint())? else { return Ok(()) };
+        // Words that a forgetting took which became void itself may come back; others that were erased may not.
+        if !matches!(stored.state, State::Absent | State::Forgotten) || stored.operation.body().is_some() {
+            return Ok(());
+        }
         let (id, _) = self.tables.log_facts(stored.log)?;
         let cut = self.tables.find_log(&id)?.and_then(|(_, _, cut)| cut);
         let state = self.state_on_arrival(operation.header(), verified, cut)?;
@@ -256,6 +262,7 @@ impl<'a> Views<'a> {
     fn number_waiting(&self, id: &str) -> Result<i64, StoreError> {
         let number = self.next_change()?;
         self.connection().prepare_cached("INSERT INTO waiting VALUES(?1, ?2)")?.execute((id, number))?;
+        self.fresh.set(Some(number));
         Ok(number)
     }
 
@@ -467,8 +474,12 @@ impl<'a> Views<'a> {
         Ok(self.connection().prepare_cached("SELECT 1 FROM memory WHERE number = ?1")?.exists([number])?)
     }
 
-    /// The feed position of a memory's first appearance: its own number when that is the newest, as it mostly is.
+    /// The feed position of a memory's first appearance: its own number when that was given out just now, as it mostly
+    /// is. An older number may have been passed by those who follow the feed.
     fn first_change(&self, number: i64) -> Result<i64, StoreError> {
+        if self.fresh.get() != Some(number) {
+            return self.next_change();
+        }
         let mut statement = self.connection().prepare_cached("SELECT changed FROM clock")?;
         let newest: i64 = statement.query_row([], |row| row.get(0))?;
         if newest == number { Ok(number) } else { self.next_change() }
@@ -601,8 +612,16 @@ impl<'a> Views<'a> {
 
     /// Drops an operation's words. Its header stays, so every chain still verifies.
     pub(crate) fn erase(&self, position: i64, state: State) -> Result<(), StoreError> {
+        self.owe_erasure()?;
         let sql = "UPDATE operation SET state = ?2, salt = NULL, payload = NULL, memory = NULL WHERE position = ?1";
         self.connection().prepare_cached(sql)?.execute((position, state as u8))?;
+        Ok(())
+    }
+
+    /// Notes that words have left the ground, so that older copies of them are erased even when they belonged to no
+    /// memory that was shown. No memory has this number.
+    fn owe_erasure(&self) -> Result<(), StoreError> {
+        self.connection().prepare_cached("INSERT OR IGNORE INTO erasure VALUES(0)")?.execute([])?;
         Ok(())
     }
 
@@ -654,6 +673,12 @@ impl<'a> Views<'a> {
         }
         let sql = "UPDATE log SET cut = ?2 WHERE number = ?1";
         self.connection().prepare_cached(sql)?.execute((number, sequence as i64))?;
+        // A proof about a log of which nothing came yet must not cost a rebuild.
+        let sql = "SELECT 1 FROM operation WHERE log = ?1 AND sequence >= ?2";
+        if !self.connection().prepare_cached(sql)?.exists((number, sequence as i64))? {
+            return Ok(());
+        }
+        self.owe_erasure()?;
         let sql = "UPDATE operation SET state = 4, salt = NULL, payload = NULL WHERE log = ?1 AND sequence >= ?2
                    AND kind <> 0";
         self.connection().prepare_cached(sql)?.execute((number, sequence as i64))?;

@@ -176,8 +176,8 @@ fn check_kept(
 pub(crate) fn settle(views: &Views<'_>, document: &mut Document) -> Result<(), StoreError> {
     let mut fault = None;
     let seen = std::cell::RefCell::new(&mut fault);
-    document.settle(|wanted: &Fingerprint| match views.tables.place(wanted) {
-        Ok(place) => place.is_some(),
+    document.settle(|wanted: &Fingerprint| match views.tables.is_settled(wanted) {
+        Ok(settled) => settled,
         Err(error) => {
             **seen.borrow_mut() = Some(error);
             false

@@ -18,6 +18,8 @@ use std::thread;
 
 use rusqlite::Connection;
 
+pub(crate) use self::memories::settle;
+
 use self::ground::Ground;
 use self::operations::Gathered;
 use crate::error::StoreError;
