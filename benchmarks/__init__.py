@@ -1,0 +1,1 @@
+"""Measures Chrysalis Memory beside the thinnest programs that do the same work: `python -m benchmarks --help`."""

@@ -1,0 +1,29 @@
+"""Which measurements there are, in the order of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from benchmarks import merging, reading, recalling, writing
+from benchmarks.ground import Ground
+from benchmarks.row import Row
+
+__all__ = ["MEASUREMENTS"]
+
+MEASUREMENTS: Mapping[str, Callable[[Ground], list[Row]]] = {
+    "remember": writing.single,
+    "threads": writing.threads,
+    "batch": writing.batches,
+    "processes": writing.processes,
+    "get": reading.get,
+    "by-ids": reading.by_ids,
+    "range": reading.by_time,
+    "verify": merging.verifying,
+    "open": reading.opening,
+    "idle": reading.idle,
+    "recall": recalling.recall,
+    "disk": reading.disk,
+    "document": merging.documents,
+    "sets": merging.sets,
+    "core": merging.core,
+}
