@@ -98,7 +98,7 @@ impl Store {
         let wanted = query.k.saturating_mul(CANDIDATES_PER_HIT).max(CANDIDATES_MIN);
         let terms = query::parse(&query.text);
         let then = match query.as_of {
-            Some(at) => self.then(searcher, at, &query.filter, &terms)?,
+            Some(at) => self.then(searcher, at, &query.filter)?,
             None => Then { filter: query.filter.clone(), ..Then::default() },
         };
         let text = match query.mode {
@@ -108,7 +108,8 @@ impl Store {
                 lookup::search(searcher, &self.indexes.frequencies, &terms, &then.filter, wanted)?
             }
         };
-        let scored: Vec<(i64, f64)> = text.hits.iter().map(|hit| (hit.number, hit.score)).collect();
+        let scored = text.hits.iter().map(|hit| (hit.number, hit.score)).collect();
+        let scored = then.join(searcher, scored, &terms, query.mode)?;
         let mut answer = Answer { changed_since: then.rows.len(), ..Answer::default() };
         let mut cosines = Vec::new();
         if let (Some((model, vector)), Mode::Hybrid | Mode::Vector) = (&query.vector, query.mode) {
@@ -120,7 +121,6 @@ impl Store {
             cosines = by_number.into_iter().collect();
             answer.without_vector = self.count_without_vector(searcher, model)?;
         }
-        let scored = if then.scored.is_empty() { scored } else { join_scores(scored, &then.scored) };
         let words: Vec<&str> = terms.iter().map(|term| term.text()).collect();
         for fused in fuse(query.mode, &scored, &cosines, query.k) {
             // A memory that was forgotten while we searched is no hit.
@@ -133,13 +133,12 @@ impl Store {
     }
 
     /// What differs from now at an earlier time.
-    fn then(&self, searcher: &Connection, at: i64, filter: &Filter, terms: &[Term]) -> Result<Then, StoreError> {
+    fn then(&self, searcher: &Connection, at: i64, filter: &Filter) -> Result<Then, StoreError> {
         let until = Some(filter.until.map_or(at + 1, |until| until.min(at + 1)));
         let filter = Filter { until, valid_at: Some(at), ..filter.clone() };
         let rows = as_of::rows_changed_since(&self.views(searcher), at, &filter)?;
-        let scored = as_of::score_words(&rows, terms)?;
         let rows = rows.into_iter().map(|row| (row.number, row)).collect();
-        Ok(Then { filter: Filter { updated_until: Some(at), ..filter }, rows, scored })
+        Ok(Then { filter: Filter { updated_until: Some(at), ..filter }, rows })
     }
 
     fn count_without_vector(&self, ground: &Connection, model: &str) -> Result<usize, StoreError> {
@@ -153,28 +152,33 @@ impl Store {
 struct Then {
     filter: Filter,
     rows: BTreeMap<i64, MemoryRow>,
-    scored: Vec<(i64, f64)>,
 }
 
 impl Then {
+    /// Hits of the text index and memories as they were then, scored together: scores of two indexes don't compare.
+    fn join(
+        &self,
+        searcher: &Connection,
+        scored: Vec<(i64, f64)>,
+        terms: &[Term],
+        mode: Mode,
+    ) -> Result<Vec<(i64, f64)>, StoreError> {
+        if self.rows.is_empty() || mode == Mode::Vector {
+            return Ok(scored);
+        }
+        let mut rows: Vec<MemoryRow> = self.rows.values().cloned().collect();
+        for (number, _) in scored {
+            rows.extend(row::by_number(searcher, number)?);
+        }
+        as_of::score_words(&rows, terms)
+    }
+
     fn row(&self, searcher: &Connection, number: i64) -> Result<Option<MemoryRow>, StoreError> {
         match self.rows.get(&number) {
             Some(row) => Ok(Some(row.clone())),
             None => row::by_number(searcher, number),
         }
     }
-}
-
-/// Scores of two indexes do not compare, so each is measured by its own best.
-fn join_scores(one: Vec<(i64, f64)>, other: &[(i64, f64)]) -> Vec<(i64, f64)> {
-    let by_best = |scores: &[(i64, f64)]| {
-        let best = scores.iter().map(|(_, score)| *score).fold(f64::MIN_POSITIVE, f64::max);
-        scores.iter().map(|(number, score)| (*number, score / best)).collect::<Vec<_>>()
-    };
-    let mut joined = by_best(&one);
-    joined.extend(by_best(other));
-    joined.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
-    joined
 }
 
 /// The words that can be seen to stand in the memory; the index also finds other forms of a word.

@@ -315,7 +315,7 @@ impl<'a> Views<'a> {
         Ok((document, writes))
     }
 
-    pub(crate) fn join_one(&self, document: &mut Document, stored: &Stored) -> Result<bool, StoreError> {
+    fn join_one(&self, document: &mut Document, stored: &Stored) -> Result<bool, StoreError> {
         let (State::Live, Some(body)) = (stored.state, stored.operation.body()) else { return Ok(false) };
         let (_, facts) = self.tables.log_facts(stored.log)?;
         let placed = Placed { operation: &stored.operation, facts, log: stored.log, position: stored.position };
@@ -805,7 +805,7 @@ pub(crate) fn content_of(write: &Write) -> Option<&str> {
     })
 }
 
-pub(crate) fn conflict_bits(document: &Document) -> u16 {
+fn conflict_bits(document: &Document) -> u16 {
     let fields = Field::ALL.into_iter().filter(|field| !document.conflicts(*field).is_empty());
     let bits = fields.fold(0, |bits, field| bits | 1 << field as u16);
     let keys = document.metadata().any(|(key, _)| document.metadata_replaces(key).len() > 1);

@@ -105,3 +105,29 @@ fn a_copied_store_opens_a_new_epoch() {
     let again = open(&folder);
     assert_eq!(again.head().unwrap().log, log);
 }
+
+#[test]
+fn recall_as_of_an_earlier_time_reads_what_was_known_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(1_000));
+    let time = std::sync::Arc::clone(&clock);
+    let now = std::sync::Arc::new(move || time.load(std::sync::atomic::Ordering::SeqCst));
+    let options = StoreOptions { clock: now, ..StoreOptions::default() };
+    let store = Store::open(&folder.path().join("store"), options).unwrap();
+    store.remember("anna", Remember { id: Some("gate".into()), edit: saying("the gate opens at seven") }).unwrap();
+    store.remember("anna", Remember { id: Some("still".into()), edit: saying("the gate is green") }).unwrap();
+    clock.store(2_000, std::sync::atomic::Ordering::SeqCst);
+    let mut edit = saying("the gate opens at eight");
+    edit.add_tags.insert("hours".to_owned());
+    store.update("boris", "gate", edit).unwrap();
+    store.remember("boris", Remember { id: Some("later".into()), edit: saying("another gate") }).unwrap();
+    let contents = |as_of, filter: Filter| {
+        let answer = store.recall(&Query { as_of, filter, ..query("gate seven") }).unwrap();
+        answer.hits.into_iter().map(|hit| hit.row.content).collect::<Vec<_>>()
+    };
+    assert_eq!(contents(Some(1_500), Filter::default()), ["the gate opens at seven", "the gate is green"]);
+    assert_eq!(contents(None, Filter::default()).len(), 3);
+    let tagged = Filter { tags: vec!["hours".to_owned()], ..Filter::default() };
+    assert_eq!(contents(Some(1_500), tagged.clone()), [] as [&str; 0]);
+    assert_eq!(contents(Some(2_500), tagged), ["the gate opens at eight"]);
+}

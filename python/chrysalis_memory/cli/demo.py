@@ -178,9 +178,8 @@ def _exchange(stage: _Stage, one: ChrysalisMemory, other: ChrysalisMemory) -> No
 def _recall(stage: _Stage) -> None:
     stage.chapter("5  Recall", "Questions as people ask them; the builder now answers from what both agents heard.")
     table = Table(show_edge=False, box=None, padding=(0, 2), pad_edge=True)
-    table.add_column("question", style="bold", no_wrap=True)
-    table.add_column("found first", no_wrap=True, overflow="ellipsis")
-    table.add_column("said by", style="dim", no_wrap=True)
+    table.add_column("question", style="bold")
+    table.add_column("found first")
     answered = right = 0
     with stage.open("builder") as memory:
         for question in harbour_questions():
@@ -191,7 +190,7 @@ def _recall(stage: _Stage) -> None:
             right += any(hit.memory.id in question["answers"] for hit in hits)
             if answered <= _QUESTIONS_SHOWN and hits:
                 best = hits[0].memory
-                table.add_row(question["question"], best.content, best.speaker or "")
+                table.add_row(question["question"], _short(best.content, 50))
         nothing = memory.recall("Who is the architect of the opera house?")
     stage.show(table)
     stage.check(right == answered, f"{right} of {answered} questions have their answer among the first five")
@@ -284,8 +283,8 @@ def _get(memory: ChrysalisMemory, id: str) -> Memory:
     return found
 
 
-def _short(words: str) -> str:
-    return words if len(words) <= 64 else words[:61].rstrip() + "…"
+def _short(words: str, most: int = 64) -> str:
+    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
 
 
 def _conclude(stage: _Stage, failed: int, seconds: float) -> None:
