@@ -3,8 +3,9 @@
 from hypothesis import settings
 
 from cli_cases import chrysalis, harbour
+from memory_cases import memory
 
-__all__ = ["chrysalis", "harbour"]
+__all__ = ["chrysalis", "harbour", "memory"]
 
 # Time limits for single examples fail on busy machines and say nothing about correctness.
 settings.register_profile("chrysalis", deadline=None)

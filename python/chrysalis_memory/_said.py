@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chrysalis_memory._core import Memory
-from chrysalis_memory.records import to_ms
+from chrysalis_memory.records import duration_to_ms, to_ms
 
-__all__ = ["UNSET", "Said", "Unset", "ids", "said", "texts"]
+__all__ = ["UNSET", "Said", "Unset", "ids", "known_id", "length", "moment", "said", "score", "text", "texts", "whole"]
 
 Said = dict[str, Any]
 
@@ -31,6 +31,7 @@ _SCORES = {"importance", "confidence"}
 _TAGS = {"add_tags", "remove_tags"}
 _LINKS = {"parents", "related", "evidence"}
 _TIERS = ("working", "long_term")
+_WHOLE_MAX = 1 << 40
 
 
 def said(arguments: Mapping[str, Any]) -> Said:
@@ -44,7 +45,8 @@ def said(arguments: Mapping[str, Any]) -> Said:
 def _validity(start: Any, end: Any) -> Said:
     if start is UNSET and end is UNSET:
         return {}
-    first, last = (None if time is UNSET or time is None else to_ms(time) for time in (start, end))
+    first = None if start is UNSET else moment("valid_from", start)
+    last = None if end is UNSET else moment("valid_until", end)
     if first is not None and last is not None and first >= last:
         raise ValueError("valid_from must lie before valid_until")
     return {"validity": (first, last)}
@@ -52,9 +54,9 @@ def _validity(start: Any, end: Any) -> Said:
 
 def _checked(name: str, value: Any) -> Any:
     if name in _REQUIRED_TEXTS or name in _OPTIONAL_TEXTS:
-        return _text(name, value, required=name in _REQUIRED_TEXTS)
+        return _register(name, value, required=name in _REQUIRED_TEXTS)
     if name in _SCORES:
-        return _score(name, value)
+        return score(name, value)
     if name in _TAGS:
         return texts(name, value)
     if name in _LINKS:
@@ -62,29 +64,65 @@ def _checked(name: str, value: Any) -> Any:
     if name == "metadata":
         return _metadata(value)
     if name in _TIMES:
-        return None if value is None else to_ms(value)
+        return moment(name, value)
     return value
 
 
-def _text(name: str, value: Any, *, required: bool) -> str | None:
+def _register(name: str, value: Any, *, required: bool) -> str | None:
     if value is None and not required:
         return None
+    said = text(name, value)
+    if name in {"content", "memory_type"} and not said.strip():
+        raise ValueError(f"{name} is empty")
+    if name == "tier" and said not in _TIERS:
+        raise ValueError(f"tier is {said!r}; it must be one of {', '.join(_TIERS)}")
+    return said
+
+
+def text(name: str, value: Any) -> str:
+    """Text as the core takes it: a member of a text enum becomes the text itself."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is text, not {type(value).__name__}")
-    if name in {"content", "memory_type"} and not value.strip():
-        raise ValueError(f"{name} is empty")
-    if name == "tier" and value not in _TIERS:
-        raise ValueError(f"tier is {value!r}; it must be one of {', '.join(_TIERS)}")
-    # A member of a text enum is text; the core wants the text itself.
     return str(value)
 
 
-def _score(name: str, value: Any) -> float:
+def known_id(value: Any) -> str:
+    """The id of a memory; any text may be asked for, and what can't be an id is not found."""
+    return text("id", value)
+
+
+def moment(name: str, value: Any) -> int | None:
+    """A time in ms since the Unix epoch; None stays None."""
+    try:
+        return None if value is None else to_ms(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def length(name: str, value: Any) -> int:
+    """A duration in ms."""
+    try:
+        return duration_to_ms(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def score(name: str, value: Any) -> float:
+    """A number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is a number, not {type(value).__name__}")
     if not 0 <= value <= 1:
-        raise ValueError(f"{name} is {value}; it must lie between 0 and 1")
+        raise ValueError(f"{name} is {str(value)[:20]}; it must lie between 0 and 1")
     return float(value)
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number of at least `least`; more than any store can hold is all there is."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is a whole number, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} is {value}; it must be a whole number from {least} on")
+    return min(value, _WHOLE_MAX)
 
 
 def texts(name: str, value: Any) -> list[str]:

@@ -17,7 +17,7 @@ from chrysalis_memory import consolidation
 from chrysalis_memory._background import Background
 from chrysalis_memory._core import Memory, Replica
 from chrysalis_memory._intake import BUNDLE_MAGIC, take_in
-from chrysalis_memory._said import UNSET, Said, Unset, ids, said, texts
+from chrysalis_memory._said import UNSET, Said, Unset, ids, known_id, length, moment, said, score, text, texts, whole
 from chrysalis_memory._vectors import Vectors
 from chrysalis_memory._why import missing, why
 from chrysalis_memory.config import Config
@@ -40,8 +40,6 @@ from chrysalis_memory.records import (
     Revision,
     Stats,
     Verification,
-    duration_to_ms,
-    to_ms,
 )
 
 __all__ = ["ChrysalisMemory"]
@@ -90,11 +88,11 @@ class ChrysalisMemory:
         embedder: EmbedderLike = "auto",
         config: Config | None = None,
     ) -> None:
-        if not agent_id:
+        if not text("agent_id", agent_id):
             raise ValueError("agent_id is empty")
         self.config = config or Config()
         self.agent_id = agent_id
-        self.space = space
+        self.space = text("space", space)
         self._pid = os.getpid()
         self._closed = False
         chosen, missing = resolve(embedder)
@@ -224,9 +222,9 @@ class ChrysalisMemory:
 
     def _told(self, record: dict[str, Any]) -> Said:
         id, ttl = record.pop("id", None), record.pop("ttl", None)
-        if id is not None and (not isinstance(id, str) or not id):
-            raise ValueError("id is a non-empty text")
-        record["add_tags"] = record.pop("tags", ())
+        if id is not None:
+            _check_new_id(text("id", id))
+        record["add_tags"] = texts("tags", record.pop("tags", ()))
         told = said(record)
         told["expires_at"] = self._expiry(ttl, told.get("tier", "long_term"))
         return told | {"id": id}
@@ -234,7 +232,7 @@ class ChrysalisMemory:
     def _expiry(self, ttl: Duration | None, tier: str) -> int | None:
         if ttl is None and tier == "working":
             ttl = self.config.working_ttl_s
-        return None if ttl is None else _now_ms() + duration_to_ms(ttl)
+        return None if ttl is None else _now_ms() + length("ttl", ttl)
 
     def update(
         self,
@@ -268,6 +266,7 @@ class ChrysalisMemory:
         ('hours',)
         """
         given = {name: value for name, value in locals().items() if name not in {"self", "id", "ttl"}}
+        id = known_id(id)
         if valid_from is not UNSET or valid_until is not UNSET:
             # The interval is one value: what is not given stays.
             standing = self._existing(id)
@@ -275,7 +274,7 @@ class ChrysalisMemory:
             given["valid_until"] = standing.valid_until if valid_until is UNSET else valid_until
         told = said(given)
         if not isinstance(ttl, Unset):
-            told["expires_at"] = None if ttl is None else _now_ms() + duration_to_ms(ttl)
+            told["expires_at"] = None if ttl is None else _now_ms() + length("ttl", ttl)
         return self._written(self._core().update(self.agent_id, id, told))
 
     def relate(self, id: str, other: str | Memory, *, kind: Link = "related") -> Memory:
@@ -288,11 +287,11 @@ class ChrysalisMemory:
         """
         if kind not in {"related", "parents", "evidence"}:
             raise ValueError(f"kind is {kind!r}; it must be related, parents or evidence")
-        return self._core().update(self.agent_id, id, {kind: ids("other", [other])})
+        return self._core().update(self.agent_id, known_id(id), {kind: ids("other", [other])})
 
     def add_evidence(self, id: str, *evidence: str | Memory) -> Memory:
         """Adds what supports a memory: ids of memories, addresses, quotations. Evidence only accumulates."""
-        return self._core().update(self.agent_id, id, {"evidence": ids("evidence", evidence)})
+        return self._core().update(self.agent_id, known_id(id), {"evidence": ids("evidence", evidence)})
 
     def forget(self, id: str, *, reason: str = "", withdraw: bool = False) -> Receipt:
         """Forgets a memory for good: its words leave every file of the store before this returns; its id stays dead.
@@ -308,7 +307,7 @@ class ChrysalisMemory:
         Recall(hits=(), outcome=Outcome(complete=True, reasons=()))
         """
         core = self._core()
-        operations = core.forget(id, reason, withdraw)
+        operations = core.forget(known_id(id), text("reason", reason), bool(withdraw))
         return Receipt(id, True, operations, acknowledged=(core.public_key,))
 
     @contextmanager
@@ -351,14 +350,14 @@ class ChrysalisMemory:
         >>> example_store().get("unknown") is None
         True
         """
-        return self._core().get(id)
+        return self._core().get(known_id(id))
 
     def get_many(self, ids: Iterable[str]) -> MaybeMemories:
         """The memories with these ids, in their order; None where there is none."""
         return self._core().get_many(texts("ids", ids))
 
     def _existing(self, id: str) -> Memory:
-        found = self._core().get(id)
+        found = self._core().get(known_id(id))
         if found is None:
             raise NotFound(f"memory {id!r} is not in the store", id=id)
         return found
@@ -394,14 +393,13 @@ class ChrysalisMemory:
         >>> hit.memory.content, hit.why
         ('Bricks are delivered on Mondays', 'words: bricks')
         """
-        if k < 1:
-            raise ValueError(f"k is {k!r}; it must be a whole number from 1 on")
+        k, query = whole("k", k, 1), text("query", query)
         if mode not in {"hybrid", "text", "vector"}:
             raise ValueError(f"mode is {mode!r}; it must be hybrid, text or vector")
         filters = _filters(scope=scope, tier=tier, memory_type=memory_type, tags=tags, since=since, until=until)
-        filters |= {"min_importance": min_importance, "now": _now_ms()}
-        moment = None if as_of is None else to_ms(as_of)
-        found, outcome = self._find(query, k, filters, moment, mode, verified_only, is_default(ranking))
+        filters |= {"min_importance": _least(min_importance), "now": _now_ms()}
+        then = moment("as_of", as_of)
+        found, outcome = self._find(query, k, filters, then, mode, verified_only, is_default(ranking))
         hits = rank(found, ranking, k)
         self._core().count_uses([hit.memory.id for hit in hits])
         return Recall(tuple(hits), outcome)
@@ -456,8 +454,11 @@ class ChrysalisMemory:
         ['high', 'low']
         """
         filters = _filters(scope=scope, tier=tier, memory_type=memory_type, tags=tags, thread=thread)
-        filters |= {"min_importance": min_importance, "now": _now_ms()}
-        return self._core().list(filters, order, descending, limit, offset)
+        filters |= {"min_importance": _least(min_importance), "now": _now_ms()}
+        if order not in {"created", "updated", "importance"}:
+            raise ValueError(f"order is {order!r}; it must be created, updated or importance")
+        limit, offset = whole("limit", limit, 0), whole("offset", offset, 0)
+        return self._core().list(filters, order, bool(descending), limit, offset)
 
     def range(
         self,
@@ -478,7 +479,7 @@ class ChrysalisMemory:
         ['now']
         """
         filters = _filters(scope=scope, tier=tier, memory_type=memory_type, tags=tags, since=start, until=end)
-        return self._core().list(filters | {"now": _now_ms()}, "created", False, limit, 0)
+        return self._core().list(filters | {"now": _now_ms()}, "created", False, whole("limit", limit, 0), 0)
 
     def history(self, id: str) -> Revisions:
         """The signed operations that a memory is the join of, in order of arrival; also of a forgotten one, without
@@ -490,7 +491,7 @@ class ChrysalisMemory:
         >>> [revision.changes["content"] for revision in memory.history(note.id)]
         ['first wording', 'second wording']
         """
-        return [Revision(**revision) for revision in self._core().history(id)]
+        return [Revision(**revision) for revision in self._core().history(known_id(id))]
 
     def conflicts(self, id: str) -> Conflicts:
         """Values that were written without knowledge of the winner, by field; they stay until an edit that saw them.
@@ -565,7 +566,7 @@ class ChrysalisMemory:
         if ids is not None:
             chosen = texts("ids", ids)
         else:
-            least = self.config.promotion_threshold if threshold is None else threshold
+            least = self.config.promotion_threshold if threshold is None else score("threshold", threshold)
             working = self._core().list(
                 _filters(scope=scope, tier="working") | {"min_importance": least, "now": _now_ms()},
                 "created",
@@ -588,8 +589,8 @@ class ChrysalisMemory:
         >>> [one.content for one in memory.consolidate(similarity=0.7)], memory.consolidate(similarity=0.7)
         (['the kiln door sticks again'], [])
         """
-        if not 0 < similarity <= 1:
-            raise ValueError(f"similarity is {similarity}; it must lie above 0 and at most at 1")
+        if not score("similarity", similarity):
+            raise ValueError("similarity is 0; it must lie above 0 and at most at 1")
         filters = _filters(scope=scope) | {"now": _now_ms()}
         groups = consolidation.group(self._core().list(filters, "created", False, 1 << 40, 0), similarity)
         made = [consolidation.summarise(members) for members in groups]
@@ -609,7 +610,8 @@ class ChrysalisMemory:
         >>> next(changes).id == note.id
         True
         """
-        return self._changes(self._core().position(), timeout)
+        wait_s = None if timeout is None else max(0.0, float(timeout))
+        return self._changes(self._core().position(), wait_s)
 
     def _changes(self, since: tuple[int, int], timeout: float | None) -> Iterator[Change]:
         position, log_position = since
@@ -639,7 +641,7 @@ class ChrysalisMemory:
         >>> bool(memory.verify(note.id)), bool(memory.verify())
         (True, True)
         """
-        operations, memories, problems = self._core().verify(id)
+        operations, memories, problems = self._core().verify(None if id is None else known_id(id))
         return Verification(operations, memories, tuple(Problem(*problem) for problem in problems))
 
     def stats(self) -> Stats:
@@ -669,19 +671,19 @@ class ChrysalisMemory:
 
         The file appears whole or not at all. Returns how many operations it holds.
         """
-        return self._core().export(os.fspath(path))
+        return self._core().export(_named(path))
 
     def import_(self, path: str | os.PathLike[str], *, format: str | None = None) -> ImportReport:
         """Takes in a bundle of `export`, or what another program wrote: see `chrysalis_memory.importing`.
 
         Twice imported is once imported. What can't be used is named by file and line, and the rest goes on.
         """
-        if format in {None, "bundle"} and _is_bundle(path):
-            return self._import_bundle(path)
-        return take_in(read_records(path, format=format), self._remember_all, os.fspath(path))
+        name = _named(path)
+        if format in {None, "bundle"} and _is_bundle(name):
+            return self._import_bundle(name)
+        return take_in(read_records(name, format=format), self._remember_all, name)
 
-    def _import_bundle(self, path: str | os.PathLike[str]) -> ImportReport:
-        name = os.fspath(path)
+    def _import_bundle(self, name: str) -> ImportReport:
         read, added, known, refused = self._core().import_bundle(name)
         self._background.wake()
         failed = [ImportProblem(name, 0, f"at byte {offset}: {what}") for offset, _, what in refused]
@@ -691,9 +693,21 @@ class ChrysalisMemory:
 _REMEMBER = frozenset(inspect.signature(ChrysalisMemory.remember).parameters) - {"self"}
 
 
+_OPTIONAL = {"id", "metadata", "occurred_at", "speaker", "thread", "ttl", "valid_from", "valid_until"}
+
+
 def _record(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `remember` that say something."""
-    return {name: value for name, value in arguments.items() if name != "self" and value is not None}
+    return {
+        name: value for name, value in arguments.items() if name != "self" and not (value is None and name in _OPTIONAL)
+    }
+
+
+def _check_new_id(id: str) -> None:
+    if not id:
+        raise ValueError("id is empty")
+    if "\0" in id:
+        raise ValueError("id holds a NUL character")
 
 
 def _checked_record(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -719,14 +733,18 @@ def _filters(
 ) -> Said:
     """The filters in the core's terms."""
     return {
-        "scope": scope,
-        "tier": None if tier is None else str(tier),
-        "memory_type": None if memory_type is None else str(memory_type),
+        "scope": None if scope is None else text("scope", scope),
+        "tier": None if tier is None else text("tier", tier),
+        "memory_type": None if memory_type is None else text("memory_type", memory_type),
         "tags": None if tags is None else texts("tags", tags),
-        "thread": thread,
-        "since": None if since is None else to_ms(since),
-        "until": None if until is None else to_ms(until),
+        "thread": None if thread is None else text("thread", thread),
+        "since": moment("since", since),
+        "until": moment("until", until),
     }
+
+
+def _least(min_importance: float | None) -> float | None:
+    return None if min_importance is None else score("min_importance", min_importance)
 
 
 def _now_ms() -> int:
@@ -735,11 +753,20 @@ def _now_ms() -> int:
 
 def _folder(path: str | os.PathLike[str] | None) -> str:
     if path is not None:
-        return os.path.expanduser(os.fspath(path))
+        return os.path.expanduser(_named(path))
     return os.path.join(platformdirs.user_data_dir("chrysalis-memory", appauthor=False), "default")
 
 
-def _is_bundle(path: str | os.PathLike[str]) -> bool:
+def _named(path: str | os.PathLike[str]) -> str:
+    """The path as text. Anything else is refused: `open` would take a number for a descriptor, and close it."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(name := os.fspath(path), str):
+        raise TypeError(f"path is text or a Path, not {type(path).__name__}")
+    if not name:
+        raise ValueError("path is empty")
+    return name
+
+
+def _is_bundle(path: str) -> bool:
     try:
         with open(path, "rb") as file:
             return file.read(len(BUNDLE_MAGIC)) == BUNDLE_MAGIC

@@ -47,14 +47,27 @@ def rank(hits: list[Hit], ranking: Ranking, k: int) -> list[Hit]:
     """The best `k` hits by this ranking, best first, with the ranking's score."""
     if ranking is None or ranking == "default":
         return hits[:k]
+    scorer = _scorer(ranking)
+    scored = [Hit(hit.memory, _number(scorer(hit)), hit.why) for hit in hits]
+    return sorted(scored, key=lambda hit: hit.score, reverse=True)[:k]
+
+
+def _scorer(ranking: str | Callable[[Hit], float]) -> Callable[[Hit], float]:
     if isinstance(ranking, str):
         if ranking not in RANKINGS:
             raise ValueError(f"ranking is {ranking!r}; it must be one of default, {', '.join(RANKINGS)}")
-        scorer = RANKINGS[ranking]
-    else:
-        scorer = ranking
-    scored = [Hit(hit.memory, float(scorer(hit)), hit.why) for hit in hits]
-    return sorted(scored, key=lambda hit: hit.score, reverse=True)[:k]
+        return RANKINGS[ranking]
+    if not callable(ranking):
+        raise TypeError(f"ranking is a name or a function from hit to score, not {type(ranking).__name__}")
+    return ranking
+
+
+def _number(score: float) -> float:
+    number = float(score)
+    if math.isnan(number):
+        # Comparing with it is always false, so the order would be arbitrary.
+        raise ValueError("a ranking must return a number, not nan")
+    return number
 
 
 def is_default(ranking: Ranking) -> bool:
