@@ -36,7 +36,7 @@ _SIGNATURE = (
 
 def documents(ground: Ground) -> list[Row]:
     """Two copies of a memory whose words, tags and scores were changed on both sides become one."""
-    left, right = _our_copy("left", 0.6), _our_copy("right", 0.7)
+    left, right = _our_copies()
     rows = []
     for name, make in (("pycrdt", _pycrdt_merges), ("loro", _loro_merges)):
         merges = _found(ground, name, make)
@@ -67,16 +67,19 @@ def _found(ground: Ground, name: str, make: Callable[[], Any]) -> Any:
         return None
 
 
-def _our_copy(name: str, importance: float) -> Any:
-    """A copy of one memory, changed by its owner."""
-    copy = chrysalis_memory.MemoryDocument(
-        id="memory", content=_CONTENT, memory_type="semantic", source_instance="origin"
-    )
+def _our_copies() -> tuple[Any, Any]:
+    """Two copies of one memory, each changed by its owner."""
+    base = chrysalis_memory.MemoryDocument("memory", _CONTENT, "semantic", "origin")
     for tag in _TAGS:
-        copy.add_tag(tag)
-    copy.set_content(f"{name} says so. {_CONTENT}", name)
+        base.add_tag(tag)
+    return _our_copy(base, "left", 0.6), _our_copy(base, "right", 0.7)
+
+
+def _our_copy(base: Any, name: str, importance: float) -> Any:
+    copy = chrysalis_memory.MemoryDocument.from_bytes(base.to_bytes(), name)
+    copy.set_content(f"{name} says so. {_CONTENT}")
     copy.add_tag(name)
-    copy.set_importance(importance, name)
+    copy.set_importance(importance)
     return copy
 
 
