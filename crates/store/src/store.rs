@@ -417,10 +417,7 @@ fn write(
     let write = edit.compose(id, agent, document);
     let position = turn.say(connection, Payload::Write(write), expires_ms)?;
     let views = turn.views(connection);
-    let shown = match views.number_of(id.as_str())? {
-        Some(number) => row::by_number(connection, number)?,
-        None => None,
-    };
+    let shown = row::by_id(connection, id.as_str(), i64::MIN)?;
     shown.ok_or_else(|| why_not_shown(&views, position))
 }
 

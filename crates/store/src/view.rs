@@ -111,6 +111,8 @@ struct Placed<'a> {
     facts: LogFacts,
     log: LogNumber,
     position: i64,
+    /// Whether it is the first here that names its memory.
+    first: bool,
 }
 
 impl Placed<'_> {
@@ -139,17 +141,19 @@ impl<'a> Views<'a> {
             None => self.admit_log(&header.log, verified.facts(), own)?,
         };
         let state = self.state_on_arrival(header, verified, cut)?;
-        let memory = match (state, verified.payload()) {
-            (State::Live | State::Embargoed, Some(payload)) => self.number_named(payload)?,
-            _ => None,
+        let (memory, first) = match (state, verified.payload()) {
+            (State::Live, Some(payload)) => self.number_to_show(payload)?,
+            (State::Embargoed, Some(payload)) => (self.number_named(payload)?, false),
+            _ => (None, false),
         };
         let before = match (state, memory) {
+            (State::Live, Some(_)) if first => Some(Document::default()),
             (State::Live, Some(number)) if header.kind != Kind::Forget => Some(self.document(number)?),
             _ => None,
         };
         let position = self.tables.append(verified, log, state, memory)?;
         if let (State::Live, Some(payload)) = (state, verified.payload()) {
-            let placed = Placed { operation, facts: *verified.facts(), log, position };
+            let placed = Placed { operation, facts: *verified.facts(), log, position, first };
             self.have_effect(&placed, payload, memory, before)?;
         }
         Ok(position)
@@ -248,14 +252,20 @@ impl<'a> Views<'a> {
 
     /// The number of the memory that a payload names, taken now if it has none.
     fn number_named(&self, payload: &Payload) -> Result<Option<i64>, StoreError> {
-        let memory = match payload {
-            Payload::Write(write) => &write.memory,
-            Payload::Attest(vote) => &vote.memory,
-            _ => return Ok(None),
-        };
-        match self.number_of(memory.as_str())? {
+        let Some(id) = memory_named(payload) else { return Ok(None) };
+        match self.number_of(id)? {
             Some(number) => Ok(Some(number)),
-            None => self.number_waiting(memory.as_str()).map(Some),
+            None => self.number_waiting(id).map(Some),
+        }
+    }
+
+    /// As [`Views::number_named`] for an operation that has its effect at once; and whether nothing here named the
+    /// memory before. Such a memory is not noted as waiting: having its effect shows it, or notes that it waits.
+    fn number_to_show(&self, payload: &Payload) -> Result<(Option<i64>, bool), StoreError> {
+        let Some(id) = memory_named(payload) else { return Ok((None, false)) };
+        match self.number_of(id)? {
+            Some(number) => Ok((Some(number), false)),
+            None => Ok((Some(self.next_change()?), true)),
         }
     }
 
@@ -318,7 +328,8 @@ impl<'a> Views<'a> {
     fn join_one(&self, document: &mut Document, stored: &Stored) -> Result<bool, StoreError> {
         let (State::Live, Some(body)) = (stored.state, stored.operation.body()) else { return Ok(false) };
         let (_, facts) = self.tables.log_facts(stored.log)?;
-        let placed = Placed { operation: &stored.operation, facts, log: stored.log, position: stored.position };
+        let (operation, log, position) = (&stored.operation, stored.log, stored.position);
+        let placed = Placed { operation, facts, log, position, first: false };
         match Payload::decode(stored.operation.header().kind, &body.payload) {
             Ok(Payload::Write(write)) => document.apply(&placed.stamp(), &write),
             Ok(Payload::Attest(vote)) => {
@@ -383,14 +394,21 @@ impl<'a> Views<'a> {
         if let Some(error) = fault.into_inner() {
             return Err(error);
         }
-        let mut statement = self.connection().prepare_cached("SELECT version FROM memory WHERE number = ?1")?;
-        let version: Option<i64> = statement.query_row([number], |row| row.get(0)).optional()?;
-        let version = match version {
+        let version = match self.version(number, placed.first)? {
             Some(version) => version + writes,
             // What waited for its creation counts too.
             None => self.count_writes(number)?,
         };
         self.show(number, id, &document, version, Some(placed))
+    }
+
+    /// How many writes are in the row, none when there is no row.
+    fn version(&self, number: i64, first: bool) -> Result<Option<i64>, StoreError> {
+        if first {
+            return Ok(Some(0));
+        }
+        let mut statement = self.connection().prepare_cached("SELECT version FROM memory WHERE number = ?1")?;
+        Ok(statement.query_row([number], |row| row.get(0)).optional()?)
     }
 
     fn count_writes(&self, number: i64) -> Result<i64, StoreError> {
@@ -435,13 +453,16 @@ impl<'a> Views<'a> {
         latest: Option<&Placed<'_>>,
     ) -> Result<(), StoreError> {
         let fits = document.expires_at().is_none_or(|at| at > self.now_ms as i64);
+        let first = latest.is_some_and(|placed| placed.first);
         let latest = latest.map(|placed| (placed.operation.fingerprint(), placed.log, placed.position));
         let latest = latest.as_ref().map(|(fingerprint, log, position)| (fingerprint, *log, *position));
         let shown = if fits { self.project(document, latest)? } else { None };
         let Some(shown) = shown else { return self.hide(number, id) };
         let kept = (version >= KEPT_DOCUMENT_WRITES).then(|| document.encode());
-        let was_shown = self.is_shown(number)?;
-        let changed = if was_shown {
+        let was_shown = !first && self.is_shown(number)?;
+        let changed = if first {
+            number
+        } else if was_shown {
             self.drop_tags_and_links(number)?;
             self.next_change()?
         } else {
@@ -464,7 +485,7 @@ impl<'a> Views<'a> {
             statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value))?;
         }
         statement.raw_execute()?;
-        if !was_shown {
+        if !first && !was_shown {
             self.connection().prepare_cached("DELETE FROM waiting WHERE id = ?1")?.execute([id])?;
         }
         self.insert_tags_and_links(number, document)
@@ -775,7 +796,8 @@ impl<'a> Views<'a> {
             return Ok(());
         }
         let (_, facts) = self.tables.log_facts(stored.log)?;
-        let placed = Placed { operation: &stored.operation, facts, log: stored.log, position: stored.position };
+        let (operation, log, position) = (&stored.operation, stored.log, stored.position);
+        let placed = Placed { operation, facts, log, position, first: false };
         self.have_effect(&placed, &payload, memory, before)
     }
 }
@@ -795,6 +817,15 @@ pub(crate) fn winners(mut spoken: Vec<Spoken>) -> impl Iterator<Item = (i64, Con
     let by_key: BTreeMap<String, (i64, Configure)> =
         spoken.into_iter().map(|one| (one.setting.key.clone(), (one.position, one.setting))).collect();
     by_key.into_values()
+}
+
+/// The memory that an operation is about.
+fn memory_named(payload: &Payload) -> Option<&str> {
+    match payload {
+        Payload::Write(write) => Some(write.memory.as_str()),
+        Payload::Attest(vote) => Some(vote.memory.as_str()),
+        _ => None,
+    }
 }
 
 /// The words that a write gives its memory.
