@@ -6,6 +6,7 @@ Start with `ChrysalisMemory`, or `AgentMemory` where code awaits.
 from chrysalis_memory._core import LogicalTime, Memory, fingerprint, verify_signature
 from chrysalis_memory.agent import AgentMemory
 from chrysalis_memory.config import Config
+from chrysalis_memory.crdt import GCounter, GSet, LWWRegister, MemoryDocument, MemoryStorage, ORSet, VectorClock
 from chrysalis_memory.embedding import Embedder
 from chrysalis_memory.errors import (
     BadSignature,
@@ -60,18 +61,24 @@ __all__ = [
     "DiskFull",
     "Embedder",
     "Equivocation",
+    "GCounter",
+    "GSet",
     "Hit",
     "ImportProblem",
     "ImportReport",
+    "LWWRegister",
     "LinkClosed",
     "LinkError",
     "LinkTimeout",
     "LogicalTime",
     "Malformed",
     "Memory",
+    "MemoryDocument",
+    "MemoryStorage",
     "MemoryType",
     "NotAllowed",
     "NotFound",
+    "ORSet",
     "Outcome",
     "PeerMisbehaved",
     "Problem",
@@ -89,6 +96,7 @@ __all__ = [
     "TooFarAhead",
     "TooLarge",
     "Unreachable",
+    "VectorClock",
     "Verification",
     "fingerprint",
     "verify_signature",

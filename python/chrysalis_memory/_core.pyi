@@ -1,10 +1,26 @@
 """The compiled core. Private: use the names that `chrysalis_memory` exports."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, final
+from typing import Any, Final, final
 
-__all__ = ["LogicalTime", "Memory", "Replica", "fingerprint", "verify_signature"]
+__all__ = [
+    "PAYLOAD_BYTES_MAX",
+    "GCounter",
+    "GSet",
+    "LWWRegister",
+    "LogicalTime",
+    "Memory",
+    "MemoryDocument",
+    "ORSet",
+    "Replica",
+    "VectorClock",
+    "fingerprint",
+    "verify_signature",
+]
+
+PAYLOAD_BYTES_MAX: Final[int]
+"""Bytes of one payload that replicas admit at all."""
 
 def fingerprint(data: bytes | str) -> str:
     """SHA-384 (FIPS 180-4) of bytes, or of the UTF-8 of text, as 96 hex characters.
@@ -175,3 +191,257 @@ class Replica:
     def import_bundle(self, path: str) -> tuple[int, int, int, Sequence[tuple[int, str, str]]]: ...
     def stats(self) -> dict[str, Any]: ...
     def close(self) -> None: ...
+
+@final
+class GSet:
+    """A set of texts that only grows. Merging takes what is in either. Elements are at most 64 KiB each.
+
+    >>> ours, theirs = GSet(["important", "learning"]), GSet(["learning", "crdt"])
+    >>> ours.merge(theirs)
+    GSet(['crdt', 'important', 'learning'])
+    """
+
+    def __new__(cls, elements: Iterable[str] | None = None) -> GSet: ...
+    def add(self, element: str) -> bool:
+        """Adds an element; false when it was there. Raises `TooLarge`."""
+    def elements(self) -> list[str]:
+        """Sorted by code point, each once."""
+    def merge(self, other: GSet) -> GSet:
+        """What is in either, as a new set; takes time in proportion to both."""
+    def to_dict(self) -> dict[str, Any]: ...
+    def __contains__(self, element: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: None  # type: ignore[assignment]
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class ORSet:
+    """A set of texts to add and remove. A removal takes away what was seen of the element; an add that it has not
+    seen, in another copy, wins.
+
+    Removals are kept, so a copy that missed one does not bring the element back. Equal sets have heard of the same
+    adds and removals; compare `elements()` to know whether two read alike. Each add has a name of its own, in copies
+    and in unpickled sets, too. Elements are at most 64 KiB each.
+
+    >>> import copy
+    >>> ours = ORSet(["draft", "kiln"])
+    >>> theirs = copy.copy(ours)
+    >>> ours.remove("draft"), ours.remove("kiln"), theirs.add("kiln")
+    (True, True, None)
+    >>> ours.merge(theirs)
+    ORSet(['kiln'])
+    """
+
+    def __new__(cls, elements: Iterable[str] | None = None) -> ORSet: ...
+    def add(self, element: str) -> None:
+        """Adds an element, anew even when it is there. Raises `TooLarge`."""
+    def remove(self, element: str) -> bool:
+        """Removes an element as far as it was seen here; false when it was not there."""
+    def elements(self) -> list[str]:
+        """Sorted by code point, each once."""
+    def merge(self, other: ORSet) -> ORSet:
+        """The join of both, as a new set."""
+    def to_dict(self) -> dict[str, Any]: ...
+    def __contains__(self, element: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: None  # type: ignore[assignment]
+    def __reduce__(self) -> tuple[Any, ...]: ...
+    @staticmethod
+    def _restore(adds: Sequence[tuple[str, bytes, int]], removals: Sequence[tuple[str, bytes, int]]) -> ORSet: ...
+
+@final
+class LWWRegister:
+    """One JSON value. Of two assignments the later wins, then the greater writer, then the greater value as JSON text.
+
+    Timestamps are Unix seconds, kept to the microsecond, from 0 to the year 2255. One that is not given is now, or
+    just after what is held, should the clock have gone backwards. Values come out as `json.loads` makes them: tuples
+    as lists, keys as texts.
+
+    >>> ours, theirs = LWWRegister("draft", 10, "ada"), LWWRegister("final", 11, "bob")
+    >>> ours.merge(theirs)
+    LWWRegister('final', 11.0, 'bob')
+    """
+
+    def __new__(cls, value: Any, timestamp: float | None = None, writer: str = "") -> LWWRegister: ...
+    @property
+    def value(self) -> Any:
+        """A value of its own each time."""
+    @property
+    def timestamp(self) -> float:
+        """Unix seconds."""
+    @property
+    def writer(self) -> str: ...
+    def set(self, value: Any, timestamp: float | None = None, writer: str = "") -> bool:
+        """Assigns, unless what is held is later; says whether it took effect. Raises `TypeError` or `ValueError` for
+        what is no JSON value, and `TooLarge`."""
+    def merge(self, other: LWWRegister) -> LWWRegister:
+        """The later of both, as a new register."""
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: None  # type: ignore[assignment]
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class GCounter:
+    """A count that only grows, added up over replicas. Only a replica itself may count under its name: of two counts
+    under one name, merging keeps the greater.
+
+    >>> ours, theirs = GCounter({"a": 2}), GCounter()
+    >>> theirs.increment("b", 3)
+    3
+    >>> ours.merge(theirs).value
+    5
+    """
+
+    def __new__(cls, counts: dict[str, int] | None = None) -> GCounter: ...
+    def increment(self, replica: str, by: int | None = None) -> int:
+        """Adds to one replica's count, 1 unless said otherwise, and returns it. Raises `ValueError` for less than 0
+        and `TooLarge` above 2**63 - 2."""
+    def get(self, replica: str) -> int:
+        """One replica's count; 0 when it has none."""
+    @property
+    def value(self) -> int:
+        """All counts together; it stops at 2**64 - 1."""
+    def counts(self) -> dict[str, int]:
+        """The counts that are not 0, by name."""
+    def merge(self, other: GCounter) -> GCounter:
+        """The greatest count of each replica, as a new counter."""
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: None  # type: ignore[assignment]
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class VectorClock:
+    """How many events of each replica are known: tells what came before what, and what is concurrent.
+
+    >>> sent = VectorClock()
+    >>> sent.increment("a")
+    1
+    >>> received = VectorClock({"b": 4}).merge(sent)
+    >>> sent.compare(received), received.compare(sent), sent.compare(VectorClock({"b": 4}))
+    ('before', 'after', 'concurrent')
+    """
+
+    def __new__(cls, counts: dict[str, int] | None = None) -> VectorClock: ...
+    def increment(self, replica: str) -> int:
+        """Counts an event of one replica and returns its new count."""
+    def get(self, replica: str) -> int:
+        """Events of one replica; 0 when none is known."""
+    def counts(self) -> dict[str, int]:
+        """The counts that are not 0, by name."""
+    def compare(self, other: VectorClock) -> str:
+        """`before`, `after`, `equal` or `concurrent`: how this moment lies to the other."""
+    def happens_before(self, other: VectorClock) -> bool:
+        """Whether this came before `other` and could have caused it."""
+    def merge(self, other: VectorClock) -> VectorClock:
+        """The least clock that is after both, as a new one."""
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: None  # type: ignore[assignment]
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class MemoryDocument:
+    """A memory to edit in place and to merge with other copies of itself, without a store.
+
+    Content, type and metadata are the latest that was written; tags are an observed-remove set; evidence, related
+    and parents only grow; scores are each writer's own, and the greatest is read; uses are counted by writer. A call
+    that names no `writer` edits in the name of `source_instance`, for a copy too. Names are believed: signatures are
+    what a store adds. Equal documents have heard of the same edits.
+
+    Texts are at most 1 KiB each, the content somewhat under 1 MiB, the id 256 bytes: `TooLarge` above. Empty texts
+    and scores outside 0 to 1 raise `ValueError`.
+
+    >>> ours = MemoryDocument("m-1", "Glaze G7 needs 1180 degrees", source_instance="ada")
+    >>> ours.add_tag("glaze")
+    >>> theirs = MemoryDocument("m-1", "Glaze G7 needs 1190 degrees", source_instance="bob")
+    >>> theirs.set_importance(0.9)
+    >>> merged = ours.merge(theirs)
+    >>> merged == theirs.merge(ours), merged.get_tags(), merged.get_importance()
+    (True, ['glaze'], 0.9)
+    """
+
+    def __new__(
+        cls, id: str, content: str, memory_type: str | None = None, source_instance: str = "agent"
+    ) -> MemoryDocument: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def content(self) -> str: ...
+    @content.setter
+    def content(self, content: str) -> None: ...
+    def set_content(self, content: str, writer: str | None = None) -> None: ...
+    @property
+    def memory_type(self) -> str:
+        """`episodic` when nobody said."""
+    @property
+    def source_instance(self) -> str:
+        """Who made it; of several, the first by their clocks."""
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def updated_at(self) -> datetime: ...
+    def add_tag(self, tag: str, writer: str | None = None) -> None: ...
+    def remove_tag(self, tag: str, writer: str | None = None) -> bool:
+        """Removes a tag as far as it was seen here; false when it was not there."""
+    def get_tags(self) -> list[str]:
+        """Sorted, each once."""
+    def set_importance(self, value: float, writer: str | None = None) -> None:
+        """Sets the writer's own, 0 to 1."""
+    def get_importance(self) -> float:
+        """The greatest of all writers; 0.5 when none said."""
+    def set_confidence(self, value: float, writer: str | None = None) -> None:
+        """Sets the writer's own, 0 to 1."""
+    def get_confidence(self) -> float:
+        """The greatest of all writers; 0.5 when none said."""
+    def add_evidence(self, evidence: str, writer: str | None = None) -> None: ...
+    @property
+    def evidence(self) -> tuple[str, ...]: ...
+    def add_related(self, memory: str, writer: str | None = None) -> None:
+        """Adds the id of a memory that has to do with this one."""
+    @property
+    def related(self) -> tuple[str, ...]: ...
+    def add_parent(self, memory: str, writer: str | None = None) -> None:
+        """Adds the id of a memory that this one came from."""
+    @property
+    def parents(self) -> tuple[str, ...]: ...
+    def set_metadata(self, key: str, value: Any, writer: str | None = None) -> None:
+        """Sets a key to a JSON value; None takes it away."""
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A dict of its own each time."""
+    def record_access(self, writer: str | None = None, uses: int | None = None) -> None:
+        """Counts uses by one writer, 1 unless said otherwise. Copies that count under one name at the same time
+        count once: each running copy needs a name of its own."""
+    @property
+    def access_count(self) -> int:
+        """Over all writers."""
+    def merge(self, other: MemoryDocument) -> MemoryDocument:
+        """The join of both, as a new document. Raises `ValueError` for a document of another memory."""
+    def to_bytes(self) -> bytes:
+        """All of its state: equal bytes for equal documents."""
+    @staticmethod
+    def from_bytes(data: bytes, instance: str = "agent") -> MemoryDocument:
+        """What `to_bytes` gave, to be edited in the name of `instance`. Raises `Malformed` and its kin for other
+        bytes, whoever made them: safe for what comes from a network.
+
+        >>> document = MemoryDocument("m-1", "words")
+        >>> MemoryDocument.from_bytes(document.to_bytes()) == document
+        True
+        """
+    def to_dict(self) -> dict[str, Any]:
+        """What it reads as, as `json.dumps` takes it: ISO times, lists."""
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: None  # type: ignore[assignment]
+    def __reduce__(self) -> tuple[Any, ...]: ...
+    @staticmethod
+    def _made(
+        id: str, content: str, source_instance: str, instance: str, now_ms: int, salt: bytes
+    ) -> MemoryDocument: ...
+    def _replay(self, writer: str, now_ms: int, salt: bytes, said: dict[str, Any]) -> None: ...
+    def _raise_uses(self, writer: str, uses: int) -> None: ...

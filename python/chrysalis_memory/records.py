@@ -119,11 +119,28 @@ class Outcome(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Hit(_Record):
-    """One memory that a recall found: its score (0 to 1, greater is better) and the reason in plain words."""
+    """One memory that a recall found: its score (0 to 1, greater is better) and the reason in plain words.
+
+    `id`, `content` and `get_importance()` are the memory's own, for code that only wants to read what was found.
+    """
 
     memory: Memory
     score: float
     why: str
+
+    @property
+    def id(self) -> str:
+        """The memory's id."""
+        return self.memory.id
+
+    @property
+    def content(self) -> str:
+        """The memory's words."""
+        return self.memory.content
+
+    def get_importance(self) -> float:
+        """The memory's importance, 0 to 1."""
+        return self.memory.importance
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod convert;
+mod crdt;
 mod crypto;
 mod error;
 mod memory;
@@ -14,9 +15,16 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
+    use crate::crdt::{
+        SharedDocument, SharedGCounter, SharedGSet, SharedLwwRegister, SharedOrSet, SharedVectorClock,
+    };
+    #[pymodule_export]
     use crate::crypto::{fingerprint, verify_signature};
     #[pymodule_export]
     use crate::memory::{LogicalTime, Memory};
     #[pymodule_export]
     use crate::replica::Replica;
+
+    #[pymodule_export]
+    const PAYLOAD_BYTES_MAX: usize = chrysalis_core::limits::PAYLOAD_BYTES_MAX;
 }

@@ -68,6 +68,11 @@ impl DirectDocument {
         self.uses.value()
     }
 
+    /// The uses, by the name of the instance that counted them.
+    pub fn uses(&self) -> &GCounter {
+        &self.uses
+    }
+
     /// Sets a register.
     pub fn set(&mut self, field: Field, value: Value, edit: &Edit<'_>) -> Result<()> {
         let change = self.register(field, value);

@@ -22,6 +22,27 @@ pub struct OrSet {
 }
 
 impl OrSet {
+    /// From what [`OrSet::adds`] and [`OrSet::removals`] gave. What is in both is removed.
+    pub fn from_parts<'a>(
+        adds: impl IntoIterator<Item = (&'a str, Dot)>,
+        removals: impl IntoIterator<Item = (&'a str, Dot)>,
+    ) -> Self {
+        let mut set = Self::default();
+        removals.into_iter().for_each(|(element, dot)| set.adds.remove(element.into(), dot));
+        adds.into_iter().for_each(|(element, dot)| set.add(element, dot));
+        set
+    }
+
+    /// The adds that nothing removed, by (element, dot).
+    pub fn adds(&self) -> impl Iterator<Item = (&str, Dot)> {
+        self.adds.standing().iter().map(|one| (&*one.key, one.name))
+    }
+
+    /// The adds that were removed, by (element, dot).
+    pub fn removals(&self) -> impl Iterator<Item = (&str, Dot)> {
+        self.adds.removed().iter().map(|(element, dot)| (&**element, *dot))
+    }
+
     /// Adds an element. `dot` must never have named another add, of this or any other set it is merged with.
     pub fn add(&mut self, element: &str, dot: Dot) {
         self.adds.add(element.into(), dot, ());

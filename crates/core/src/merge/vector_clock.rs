@@ -28,6 +28,11 @@ impl VectorClock {
         self.counts.get(replica)
     }
 
+    /// Takes in that a replica has counted so many events at least.
+    pub fn raise(&mut self, replica: &str, count: u64) {
+        self.counts.increment(replica, count.saturating_sub(self.counts.get(replica)));
+    }
+
     /// Events of one replica.
     pub fn get(&self, replica: &str) -> u64 {
         self.counts.get(replica)
