@@ -77,7 +77,14 @@ def test_grow_only_fields_and_scores_are_what_a_plain_model_says(history):
     for name in ("evidence", "related", "parents"):
         assert merged.to_dict()[name] == sorted({*getattr(ada, name), *getattr(bob, name)})
     assert set(merged.get_tags()) <= {*ada.get_tags(), *bob.get_tags()}
-    assert {*ada.get_tags()} & {*bob.get_tags()} <= {*merged.get_tags()} | {"a", "b", "c"}
+
+
+def test_two_documents_made_one_after_the_other_in_one_process_are_in_that_order():
+    for number in range(50):
+        first = MemoryDocument("m-1", "first", source_instance="ada")
+        second = MemoryDocument("m-1", f"second {number}", source_instance="bob")
+        assert first.merge(second).content == second.merge(first).content == f"second {number}"
+        assert first.merge(second).source_instance == "ada"
 
 
 def pair():

@@ -101,7 +101,7 @@ def test_query_and_list_find_documents(storage):
         made.set_importance(number / 2)
         storage.put(made)
     assert [one.id for one in storage.query(tags=["kiln"])] == ["m-2", "m-0"]
-    assert [one.id for one in storage.query("what about the yard?")][0] == "m-1"
+    assert storage.query("what about the yard?")[0].id == "m-1"
     assert [one.id for one in storage.query(min_importance=0.9)] == ["m-2"]
     assert [one.id for one in storage.list(limit=2)] == ["m-2", "m-1"]
     assert storage.query(memory_type="semantic") == []

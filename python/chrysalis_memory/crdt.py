@@ -149,9 +149,7 @@ class MemoryStorage:
         (['m-1'], [])
         """
         if text is None:
-            found = self._memory.list(
-                memory_type=memory_type, tags=tags, min_importance=min_importance, limit=limit
-            )
+            found = self._memory.list(memory_type=memory_type, tags=tags, min_importance=min_importance, limit=limit)
         else:
             hits = self._memory.recall(
                 text, k=limit, memory_type=memory_type, tags=tags, min_importance=min_importance, mode="text"
@@ -188,8 +186,8 @@ class MemoryStorage:
 
 
 def _moment(standing: Memory) -> tuple[int, bytes]:
-    """When a memory was written last, in ms, and sixteen bytes that stand for that write."""
-    return to_ms(standing.updated_at), bytes.fromhex(standing.fingerprint[:32])
+    """When a memory was written last, in µs, and sixteen bytes that stand for that write."""
+    return to_ms(standing.updated_at) * 1000, bytes.fromhex(standing.fingerprint[:32])
 
 
 def _reads(one: Memory | MemoryDocument) -> dict[str, Any]:

@@ -9,8 +9,8 @@ use chrysalis_core::merge::{DirectDocument, Edit, Reading};
 use chrysalis_core::payload::{Collection, Field, Score};
 use proptest::prelude::*;
 
-fn edit(writer: &str, now_ms: u64, salt: u8) -> Edit<'_> {
-    Edit { writer, now_ms, salt: Salt([salt; 16]) }
+fn edit(writer: &str, now_us: u64, salt: u8) -> Edit<'_> {
+    Edit { writer, now_us, salt: Salt([salt; 16]) }
 }
 
 fn document(content: &str, edit: &Edit<'_>) -> DirectDocument {

@@ -247,6 +247,27 @@ fn a_concurrent_add_wins_over_a_removal_and_a_later_add_brings_the_element_back(
 }
 
 #[test]
+fn an_observed_remove_set_is_its_adds_and_removals() {
+    let mut set = OrSet::default();
+    set.add("kept", dot(1, 0));
+    set.add("removed", dot(1, 1));
+    set.remove("removed");
+    let parts = OrSet::from_parts(set.adds(), set.removals());
+    assert_eq!(parts, set);
+    let contradictory = OrSet::from_parts(set.adds().chain([("removed", dot(1, 1))]), set.removals());
+    assert_eq!(contradictory, set);
+}
+
+#[test]
+fn a_vector_clock_is_raised_and_never_lowered() {
+    let mut clock = VectorClock::default();
+    clock.raise("a", 3);
+    clock.raise("a", 2);
+    clock.raise("b", 0);
+    assert_eq!(clock.counts().collect::<Vec<_>>(), [("a", 3)]);
+}
+
+#[test]
 fn a_large_set_is_filled_one_by_one_in_short_time() {
     let mut set = GSet::default();
     for number in 0..100_000 {

@@ -15,9 +15,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use crate::crdt::{
-        SharedDocument, SharedGCounter, SharedGSet, SharedLwwRegister, SharedOrSet, SharedVectorClock,
-    };
+    use crate::crdt::{SharedDocument, SharedGCounter, SharedGSet, SharedLwwRegister, SharedOrSet, SharedVectorClock};
     #[pymodule_export]
     use crate::crypto::{fingerprint, verify_signature};
     #[pymodule_export]

@@ -23,9 +23,9 @@ const VERSION: u64 = 1;
 pub struct Edit<'a> {
     /// The name of the instance that edits: at most [`limits::NAME_BYTES_MAX`] bytes.
     pub writer: &'a str,
-    /// The caller's clock, in ms since the Unix epoch. Of concurrent edits the later wins, so clocks should agree.
-    pub now_ms: u64,
-    /// Random bytes: equal edits of two copies in one millisecond are still two edits.
+    /// The caller's clock, in µs since the Unix epoch. Of concurrent edits the later wins, so clocks should agree.
+    pub now_us: u64,
+    /// Random bytes: equal edits of two copies in one microsecond are still two edits.
     pub salt: Salt,
 }
 
@@ -211,14 +211,14 @@ impl DirectDocument {
             Some(head) => (head.lamport.saturating_add(1), head.fingerprint.0),
             None => (0, [0; Fingerprint::LENGTH]),
         };
-        let lamport = edit.now_ms.max(after);
+        let lamport = edit.now_us.max(after);
         if lamport > limits::INTEGER_MAX {
-            return Err(Refusal::TooLarge { what: "time (ms)", max: limits::INTEGER_MAX });
+            return Err(Refusal::TooLarge { what: "time (µs)", max: limits::INTEGER_MAX });
         }
-        let (time, clock) = (lamport.to_be_bytes(), edit.now_ms.to_be_bytes());
+        let (time, clock) = (lamport.to_be_bytes(), edit.now_us.to_be_bytes());
         let parts = [&previous[..], &time, &clock, edit.salt.as_bytes(), payload];
         let fingerprint = Fingerprint(digest("chrysalis/direct/1", &parts));
-        Ok(Stamp { fingerprint, lamport, hybrid_ms: edit.now_ms, author: author(edit.writer) })
+        Ok(Stamp { fingerprint, lamport, hybrid_ms: edit.now_us / 1000, author: author(edit.writer) })
     }
 }
 

@@ -6,8 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyType};
 
-use super::{Guarded, name, shown, whole};
-use crate::error::refuse;
+use super::{Guarded, name, refuse, shown, whole};
 
 /// Calls `take` with each name and count of a dict.
 fn each(counts: Option<&Bound<'_, PyAny>>, mut take: impl FnMut(&str, u64)) -> PyResult<()> {

@@ -10,9 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::register::json_text;
-use super::{Guarded, misuse, name, now_us, random, shown, whole};
+use super::{Guarded, misuse, name, now_us, random, refuse, shown, whole};
 use crate::convert::{self, from_json, moment};
-use crate::error::refuse;
 
 /// Texts shown by `repr` are cut to so many characters.
 const SHOWN_MAX: usize = 60;
@@ -71,7 +70,7 @@ impl SharedDocument {
 }
 
 fn now(writer: &str) -> PyResult<Edit<'_>> {
-    Ok(Edit { writer, now_ms: now_us() / 1000, salt: Salt(random()?) })
+    Ok(Edit { writer, now_us: now_us(), salt: Salt(random()?) })
 }
 
 #[pymethods]
@@ -201,13 +200,7 @@ impl SharedDocument {
     }
 
     #[pyo3(signature = (key, value, writer=None))]
-    fn set_metadata(
-        &self,
-        py: Python<'_>,
-        key: &str,
-        value: &Bound<'_, PyAny>,
-        writer: Option<&str>,
-    ) -> PyResult<()> {
+    fn set_metadata(&self, py: Python<'_>, key: &str, value: &Bound<'_, PyAny>, writer: Option<&str>) -> PyResult<()> {
         let key = element_of(key)?;
         let value = if value.is_none() { None } else { Some(json_text(value)?) };
         self.edit(py, writer, |document, edit| document.set_metadata(key, value.as_deref(), edit))
@@ -309,10 +302,10 @@ impl SharedDocument {
         content: &str,
         source_instance: &str,
         instance: &str,
-        now_ms: u64,
+        now_us: u64,
         salt: [u8; 16],
     ) -> PyResult<Self> {
-        let edit = Edit { writer: source_instance, now_ms, salt: Salt(salt) };
+        let edit = Edit { writer: source_instance, now_us, salt: Salt(salt) };
         let created = MemoryId::new(id).and_then(|id| DirectDocument::new(id, content, None, &edit));
         Ok(Self::of(created.map_err(|refusal| misuse(py, refusal))?, instance))
     }
@@ -323,11 +316,11 @@ impl SharedDocument {
         &self,
         py: Python<'_>,
         writer: &str,
-        now_ms: u64,
+        now_us: u64,
         salt: [u8; 16],
         said: &Bound<'_, PyDict>,
     ) -> PyResult<()> {
-        let (edit, wanted) = (Edit { writer, now_ms, salt: Salt(salt) }, convert::edit(said)?);
+        let (edit, wanted) = (Edit { writer, now_us, salt: Salt(salt) }, convert::edit(said)?);
         let outcome = replay(&mut self.state.lock(), &edit, wanted);
         outcome.map_err(|refusal| misuse(py, refusal))
     }

@@ -10,15 +10,17 @@ mod register;
 mod sets;
 
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrysalis_core::{Refusal, limits};
+use chrysalis_store::StoreError;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyOSError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::error::refuse;
+use crate::error::raise;
 
 pub use counters::{SharedGCounter, SharedVectorClock};
 pub use document::SharedDocument;
@@ -52,6 +54,11 @@ impl<T> Guarded<T> {
     }
 }
 
+/// A refusal, raised as a store's would be.
+fn refuse(py: Python<'_>, refusal: Refusal) -> PyErr {
+    raise(py, StoreError::from(refusal))
+}
+
 /// A refusal of what a caller said: misuse, as Python has it, unless a bound was broken.
 fn misuse(py: Python<'_>, refusal: Refusal) -> PyErr {
     match refusal {
@@ -83,9 +90,16 @@ fn whole(number: &Bound<'_, PyAny>) -> PyResult<u64> {
     if read <= limits::INTEGER_MAX { Ok(read) } else { Err(outside()) }
 }
 
-/// The system's clock in µs since the Unix epoch; 0 before it.
+/// The latest moment that [`now_us`] gave.
+static LATEST_US: AtomicU64 = AtomicU64::new(0);
+
+/// The system's clock in µs since the Unix epoch. In one process it never goes back and never stands, so that what was
+/// written later here is later, whatever it is written to.
 fn now_us() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+    let before = LATEST_US.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |latest| Some(clock.max(latest + 1)));
+    let (Ok(before) | Err(before)) = before;
+    clock.max(before + 1)
 }
 
 /// Sixteen random bytes.

@@ -123,9 +123,7 @@ impl SharedLwwRegister {
     }
 
     #[allow(clippy::type_complexity)]
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyAny>, f64, String))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyAny>, f64, String))> {
         let held = slf.get().copied();
         Ok((slf.get_type(), (held.value(slf.py())?, held.seconds(), held.held_writer())))
     }
