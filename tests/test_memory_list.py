@@ -183,13 +183,14 @@ def test_rebuilding_gives_equal_answers(shelf):
     shelf.relate("b", "a", kind="parents")
     shelf.forget("e")
 
+    shelf.recall("kiln")
+    shelf.flush()
+
     def answers():
-        return shelf.list(), found(shelf.recall("kiln")), shelf.descendants("a"), shelf.history("a"), shelf.get("e")
+        return shelf.list(), shelf.descendants("a"), shelf.history("a"), shelf.get("e"), shelf.stats().memories
 
     before = answers()
     shelf.rebuild()
-    assert answers()[1:] == before[1:]
-    # The uses that recall had counted are written by the rebuild.
-    assert [one.access_count for one in shelf.list() if one.id == "a"] == [1]
-    assert contents(shelf.list()) == contents(before[0])
+    assert answers() == before
+    assert found(shelf.recall("kiln")) == ["a kiln"]
     assert shelf.verify()
