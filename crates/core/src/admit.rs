@@ -10,23 +10,13 @@
 
 use crate::error::Refusal;
 use crate::fork::{Branch, Proof};
-use crate::id::{Epoch, Fingerprint, LogId, ReplicaKey, SpaceId};
+use crate::id::{Fingerprint, LogId, ReplicaKey, SpaceId};
 use crate::limits;
+pub use crate::member::LogFacts;
 use crate::member::{Open, Role};
 use crate::operation::{Kind, Operation};
 use crate::payload::Payload;
 use crate::sign;
-
-/// What a ledger knows of a log from its first operation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LogFacts {
-    /// Whose log it is.
-    pub replica: ReplicaKey,
-    /// Which life of it.
-    pub epoch: Epoch,
-    /// What its owner may do.
-    pub role: Role,
-}
 
 /// Where an admitted operation stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

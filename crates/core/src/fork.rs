@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::admit::LogFacts;
 use crate::codec::{Decoder, Encoder};
 use crate::error::{Refusal, Result};
 use crate::id::{Epoch, Fingerprint, LogId, ReplicaKey, Signature, SpaceId};
 use crate::limits;
-use crate::member::{Role, log_id};
+use crate::member::{LogFacts, Role, log_id};
 use crate::operation::{Header, Operation, fingerprint};
 use crate::sign;
 

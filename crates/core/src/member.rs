@@ -172,6 +172,17 @@ pub fn log_id(space: &SpaceId, replica: &ReplicaKey, epoch: &Epoch, role: Role) 
     LogId(id)
 }
 
+/// What the first operation of a log says of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogFacts {
+    /// Whose log it is.
+    pub replica: ReplicaKey,
+    /// Which life of it.
+    pub epoch: Epoch,
+    /// What its owner may do.
+    pub role: Role,
+}
+
 /// An administrator's signed word that whoever holds the ephemeral key may join.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Invitation {

@@ -9,7 +9,6 @@ use rusqlite::types::ValueRef;
 
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::verify::settle;
 use crate::view::Views;
 
 /// Columns of a memory that are numbers of this store and nobody else's.
@@ -81,7 +80,7 @@ fn memories(views: &Views<'_>) -> Result<BTreeMap<String, [u8; 48]>, StoreError>
         parts.number(row.get(2)?);
         parts.number(row.get(3)?);
         let (mut document, _) = views.join(number)?;
-        settle(views, &mut document)?;
+        views.settle(&mut document)?;
         if let Some(shown) = views.project(&document, None)? {
             let lists = shown.lists();
             let shared = shown.columns(&lists).into_iter().filter(|(name, _)| !LOCAL.contains(name));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrysalis_core::id::Fingerprint;
 use chrysalis_core::merge::{Document, Stamp};
 use chrysalis_core::payload::{Collection, Payload};
 use rusqlite::types::ValueRef;
@@ -162,28 +161,14 @@ fn check_kept(
     let mut agrees = false;
     if let Some(mut kept) = kept {
         let mut made = joined.document.clone();
-        settle(views, &mut kept)?;
-        settle(views, &mut made)?;
+        views.settle(&mut kept)?;
+        views.settle(&mut made)?;
         agrees = kept == made;
     }
     if !agrees {
         gathered.report("view_differs", where_, "the document kept beside it is not the join of its operations");
     }
     Ok(())
-}
-
-/// Drops the marks that may or may not have been dropped already, so that two documents can be compared.
-pub(crate) fn settle(views: &Views<'_>, document: &mut Document) -> Result<(), StoreError> {
-    let mut fault = None;
-    let seen = std::cell::RefCell::new(&mut fault);
-    document.settle(|wanted: &Fingerprint| match views.tables.is_settled(wanted) {
-        Ok(settled) => settled,
-        Err(error) => {
-            **seen.borrow_mut() = Some(error);
-            false
-        }
-    });
-    fault.map_or(Ok(()), Err)
 }
 
 fn check_tags_and_links(

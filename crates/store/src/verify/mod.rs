@@ -18,8 +18,6 @@ use std::thread;
 
 use rusqlite::Connection;
 
-pub(crate) use self::memories::settle;
-
 use self::ground::Ground;
 use self::operations::Gathered;
 use crate::error::StoreError;
