@@ -95,6 +95,22 @@ def test_what_other_programs_change_in_the_store_is_merged_too(storage, tmp_path
         assert memory.get(plain).tags == ()
 
 
+@pytest.mark.parametrize("state", ["no base64!", "AAAA", 7, None, "another"])
+def test_a_state_that_was_overwritten_is_made_again(storage, tmp_path, state):
+    storage.put(document("words", tags=["a"]))
+    if state == "another":
+        storage.put(document("others", id="m-2"))
+    with ChrysalisMemory(tmp_path / "store", agent_id="bob", embedder="none") as memory:
+        if state == "another":
+            state = memory.get("m-2").metadata["chrysalis_document"]
+        memory.update("m-1", metadata={"chrysalis_document": state})
+    found = storage.get("m-1")
+    assert (found.content, found.get_tags(), found.metadata) == ("words", ["a"], {})
+    found.add_tag("b")
+    storage.put(found)
+    assert storage.get("m-1") == found
+
+
 def test_query_and_list_find_documents(storage):
     for number, tag in enumerate(["kiln", "yard", "kiln"]):
         made = document(f"note {number} about the {tag}", tags=[tag], id=f"m-{number}")

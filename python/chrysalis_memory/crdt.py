@@ -101,13 +101,10 @@ class MemoryStorage:
 
         Whoever restores the same memory gets equal documents, so nothing comes in twice.
         """
-        state = standing.metadata.get(_STATE_KEY)
-        if isinstance(state, str):
-            document = MemoryDocument.from_bytes(base64.b64decode(state), self.instance_id)
-        else:
-            document = self._adopted(standing)
-        changes = _difference(_reads(standing), _reads(document))
-        if changes:
+        stored = MemoryDocument._stored(standing, _STATE_KEY, self.instance_id)
+        document, agrees = stored or (self._adopted(standing), False)
+        if not agrees:
+            changes = _difference(_reads(standing), _reads(document))
             document._replay(standing.agent_id, *_moment(standing), said(changes))
         if standing.access_count:
             document._raise_uses(_STORE_USES, standing.access_count)

@@ -4,14 +4,21 @@ use chrysalis_core::id::{MemoryId, Salt};
 use chrysalis_core::merge::{DirectDocument, Document, Edit, Reading};
 use chrysalis_core::payload::{Collection, Score};
 use chrysalis_core::{Refusal, limits};
+use chrysalis_store::row::unpack;
 use chrysalis_store::view::SCORE_DEFAULT;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::register::json_text;
+use super::stored::{agrees, replay};
 use super::{Guarded, misuse, name, now_us, random, refuse, shown, whole};
 use crate::convert::{self, from_json, moment};
+use crate::error::raise;
+use crate::memory::Memory;
+
+static FROM_BASE64: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// Texts shown by `repr` are cut to so many characters.
 const SHOWN_MAX: usize = 60;
@@ -294,6 +301,25 @@ impl SharedDocument {
         Ok((from_bytes, (slf.get().to_bytes(slf.py()), slf.get().instance.clone())))
     }
 
+    /// The document whose state a stored memory carries under a key of its metadata, and whether the memory says just
+    /// that; none when it carries no state of this memory.
+    #[staticmethod]
+    fn _stored(py: Python<'_>, memory: &Memory, key: &str, instance: &str) -> PyResult<Option<(Self, bool)>> {
+        let row = &memory.row;
+        let pairs = unpack(row.metadata.as_deref()).map_err(|error| raise(py, error))?;
+        let Some(pair) = pairs.chunks_exact(2).find(|pair| pair[0] == key) else { return Ok(None) };
+        // Metadata is open to whoever writes the memory: what is no state is as good as none.
+        let Ok(bytes) = FROM_BASE64.import(py, "binascii", "a2b_base64")?.call1((pair[1].trim_matches('"'),)) else {
+            return Ok(None);
+        };
+        let Ok(state) = DirectDocument::decode(bytes.extract()?) else { return Ok(None) };
+        if state.id().as_str() != row.id {
+            return Ok(None);
+        }
+        let says = agrees(state.document(), row, &pairs, key).map_err(|error| raise(py, error))?;
+        Ok(Some((Self::of(state, instance), says)))
+    }
+
     /// A document whose first edit is named like those of `_replay`.
     #[staticmethod]
     fn _made(
@@ -333,29 +359,4 @@ impl SharedDocument {
         drop(state);
         outcome.map_err(|refusal| misuse(py, refusal))
     }
-}
-
-fn replay(document: &mut DirectDocument, edit: &Edit<'_>, wanted: chrysalis_store::Edit) -> Result<(), Refusal> {
-    for (field, value) in wanted.registers {
-        document.set(field, value, edit)?;
-    }
-    wanted.remove_tags.iter().try_for_each(|tag| document.remove_tag(tag, edit).map(drop))?;
-    wanted.add_tags.iter().try_for_each(|tag| document.add_tag(tag, edit))?;
-    for (collection, elements) in &wanted.grow {
-        for element in elements {
-            match collection {
-                Collection::Evidence => document.add_evidence(element, edit)?,
-                Collection::Related => document.add_related(element, edit)?,
-                Collection::Parents => document.add_parent(element, edit)?,
-            }
-        }
-    }
-    for (score, value) in wanted.scores {
-        match score {
-            Score::Importance => document.set_importance(value, edit)?,
-            Score::Confidence => document.set_confidence(value, edit)?,
-        }
-    }
-    let mut metadata = wanted.metadata.iter();
-    metadata.try_for_each(|(key, value)| document.set_metadata(key, value.as_deref(), edit))
 }

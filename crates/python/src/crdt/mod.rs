@@ -8,6 +8,7 @@ mod counters;
 mod document;
 mod register;
 mod sets;
+mod stored;
 
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
