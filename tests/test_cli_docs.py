@@ -20,6 +20,7 @@ PROMISED = {"remember", "recall", "show", "list", "update", "forget", "history",
     "stats",
     "rebuild",
     "demo",
+    "bench",
 }
 
 

@@ -172,7 +172,6 @@ def embeddings():
 
 
 def test_the_snippet_with_embeddings_runs_with_nothing_but_its_address_changed(capsys):
-    pytest.importorskip("httpx", reason="the snippet asks with httpx")
     with embeddings() as address:
         # The snippet goes on from the one before it, which has imported asyncio.
         run("import asyncio" + WITH_EMBEDDINGS.replace("http://localhost:11434", address))

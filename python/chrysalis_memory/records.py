@@ -87,7 +87,7 @@ class Tier(str, Enum):
     __str__ = str.__str__
 
 
-class _Record:
+class Record:
     """Gives every record its `to_dict()`."""
 
     __slots__ = ()
@@ -110,7 +110,7 @@ def plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(_Record):
+class Outcome(Record):
     """Whether an answer took everything into account, and if not, why."""
 
     complete: bool = True
@@ -118,7 +118,7 @@ class Outcome(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Hit(_Record):
+class Hit(Record):
     """One memory that a recall found: its score (0 to 1, greater is better) and the reason in plain words.
 
     `id`, `content` and `get_importance()` are the memory's own, for code that only wants to read what was found.
@@ -144,7 +144,7 @@ class Hit(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Recall(_Record, Sequence[Hit]):
+class Recall(Record, Sequence[Hit]):
     """What a recall found, best first; empty when nothing fits.
 
     >>> nothing = Recall((), Outcome(False, ("the text index is being rebuilt",)))
@@ -172,7 +172,7 @@ class Recall(_Record, Sequence[Hit]):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt(_Record):
+class Receipt(Record):
     """Proof of forgetting: how many operations lost their words, and which replicas have said so.
 
     `acknowledged` and `pending` are public keys of replicas, in hex.
@@ -186,7 +186,7 @@ class Receipt(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem(_Record):
+class Problem(Record):
     """One thing that does not hold: a stable code, where it is, and what it is in plain words."""
 
     code: str
@@ -195,7 +195,7 @@ class Problem(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Verification(_Record):
+class Verification(Record):
     """The result of checking signatures and chains; true when all of them hold.
 
     >>> bool(Verification(operations=3, memories=1))
@@ -213,7 +213,7 @@ class Verification(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Revision(_Record):
+class Revision(Record):
     """One signed operation on a memory: who did what and when, and what became of it."""
 
     fingerprint: str
@@ -228,7 +228,7 @@ class Revision(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict(_Record):
+class Conflict(Record):
     """A value that was written without knowledge of the one that won; it stands until an edit that saw both."""
 
     value: Any
@@ -238,7 +238,7 @@ class Conflict(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Change(_Record):
+class Change(Record):
     """Something happened to a memory, in this process or another; positions only grow."""
 
     kind: str
@@ -247,7 +247,7 @@ class Change(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Stats(_Record):
+class Stats(Record):
     """Counts and sizes of one store; sizes in bytes, by file name."""
 
     path: str
@@ -269,7 +269,7 @@ class Stats(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ImportProblem(_Record):
+class ImportProblem(Record):
     """A record that was left out of an import: its file, its line (0: the file as a whole), and the reason."""
 
     file: str
@@ -278,7 +278,7 @@ class ImportProblem(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ImportReport(_Record):
+class ImportReport(Record):
     """What an import did: records read, added, and already there; the failed ones by name."""
 
     read: int = 0

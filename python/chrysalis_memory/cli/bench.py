@@ -165,7 +165,7 @@ def bench(
         say(f"[dim]Beside SQLite {sqlite3.sqlite_version} with one row a memory: unsigned, without a history.[/]")
     else:
         for row in rows:
-            print_row(row.what, row.chrysalis_s, row.sqlite_s, f"{row.ratio:.2f}")
+            print_row(row.what, f"{row.chrysalis_s:.6f}", f"{row.sqlite_s:.6f}", f"{row.ratio:.2f}")
 
 
 def _measure(folder: Path) -> list[_Row]:

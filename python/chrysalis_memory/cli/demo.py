@@ -130,9 +130,7 @@ def _identity(stage: _Stage) -> None:
 
 
 def _time(stage: _Stage) -> None:
-    stage.chapter(
-        "3  Time", "Order comes from cause, not from clocks: Lamport times, and vector clocks made of them."
-    )
+    stage.chapter("3  Time", "Order comes from cause, not from clocks: Lamport times, and vector clocks made of them.")
     with stage.open("builder") as memory:
         oldest, *_, newest = memory.range(None, None)
         for one in (oldest, newest):
@@ -143,9 +141,7 @@ def _time(stage: _Stage) -> None:
 
 
 def _merge(stage: _Stage) -> None:
-    stage.chapter(
-        "4  Merge", "Both machines change one memory unknown to each other, then exchange their logs."
-    )
+    stage.chapter("4  Merge", "Both machines change one memory unknown to each other, then exchange their logs.")
     with stage.open("scribe") as scribe, stage.open("builder") as builder:
         _exchange(stage, scribe, builder)
         scribe.update(

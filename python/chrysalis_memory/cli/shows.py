@@ -6,6 +6,7 @@ from typing import Final
 
 import typer
 
+from chrysalis_memory.cli.bench import bench
 from chrysalis_memory.cli.demo import demo
 
 _PANEL: Final = "See for yourself"
@@ -13,4 +14,5 @@ _PANEL: Final = "See for yourself"
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    app.command(rich_help_panel=_PANEL)(demo)
+    for command in (demo, bench):
+        app.command(rich_help_panel=_PANEL)(command)
