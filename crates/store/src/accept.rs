@@ -146,7 +146,7 @@ impl Turn {
     }
 
     /// Says in the new epoch what stood in the void one, as far as it would still change something.
-    fn say_again(&mut self, connection: &Connection, payload: Payload) -> Result<(), StoreError> {
+    pub(crate) fn say_again(&mut self, connection: &Connection, payload: Payload) -> Result<(), StoreError> {
         let said = match payload {
             Payload::Write(write) => {
                 let wanted = Remember { id: Some(write.memory.as_str().to_owned()), edit: Edit::of(&write) };

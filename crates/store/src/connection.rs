@@ -288,7 +288,7 @@ fn check_format(connection: &Connection, format: Format) -> Result<i32, StoreErr
 }
 
 /// SQLite gives its other files the mode of the first. The folder is private unless somebody else made it.
-fn close_new_file_to_others(path: &Path) {
+pub(crate) fn close_new_file_to_others(path: &Path) {
     #[cfg(unix)]
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0) {
         use std::os::unix::fs::PermissionsExt;

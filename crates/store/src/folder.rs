@@ -13,6 +13,9 @@ use crate::error::StoreError;
 
 const SEED_BYTES: usize = 32;
 
+/// No database of SQLite is shorter: one page, and the smallest page.
+const SQLITE_BYTES_MIN: u64 = 512;
+
 /// Making a key takes milliseconds; whoever holds the folder for longer than this has been stopped.
 const KEY_WAIT: Duration = Duration::from_secs(10);
 
@@ -115,6 +118,26 @@ impl Folder {
         self.read_seed()?.ok_or_else(|| StoreError::Key(format!("{} vanished", self.key().display())))
     }
 
+    /// Makes sure that a database with nothing in it is a new one. SQLite takes a file that was cut to a few bytes for
+    /// one that is about to be written, and a store would begin anew where memories were lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`].
+    pub fn check_not_emptied(&self) -> Result<(), StoreError> {
+        let database = self.database();
+        match length(&database) {
+            0 => {}
+            1..SQLITE_BYTES_MIN => return Err(StoreError::corrupt(&database, "it was cut to a few bytes")),
+            _ => return Ok(()),
+        }
+        let beside = length(&self.root.join("chrysalis.db-wal")) > 0 || length(&self.text()) == 0;
+        // Looked at again: another process may have moved its log into the database between the two looks.
+        if beside || length(&database) > 0 {
+            return Ok(());
+        }
+        Err(StoreError::corrupt(&database, "it is empty, and the text index beside it knows memories"))
+    }
+
     /// The seed, or none when there is no key file.
     fn read_seed(&self) -> Result<Option<Seed>, StoreError> {
         let path = self.key();
@@ -191,8 +214,25 @@ fn write_error(path: &Path, error: io::Error) -> StoreError {
     }
 }
 
+/// Closes a file to all but its owner.
+#[cfg(unix)]
+pub(crate) fn make_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| write_error(path, error))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn make_private(_path: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
 fn holds_bytes(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+    length(path) > 0
+}
+
+/// Bytes of a file; none when there is no file.
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
 /// A new name in a folder survives a power cut only when the folder itself is on disk.

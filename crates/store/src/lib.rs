@@ -10,6 +10,7 @@ mod bundle;
 mod checkpoint;
 mod connection;
 mod digest;
+pub mod doctor;
 pub mod edit;
 mod error;
 mod folder;

@@ -91,6 +91,7 @@ impl Store {
     pub fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let folder = Folder::at(path);
         folder.create()?;
+        folder.check_not_emptied()?;
         let key = SecretKey::from_seed(folder.load_or_create_seed()?.as_bytes());
         let wanted = Space::Open { name: options.space.clone() };
         if options.space.is_empty() || options.space.len() > limits::NAME_BYTES_MAX {

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{StoreMark, is_damage};
-use crate::connection::keep_plans;
+use crate::connection::{close_new_file_to_others, keep_plans};
 use crate::error::StoreError;
 use crate::scrub::scrub;
 
@@ -46,6 +46,8 @@ pub(super) fn open(path: &Path, mark: StoreMark, kind: &Kind) -> Result<Connecti
 fn open_at(path: &Path, mark: StoreMark, kind: &Kind) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     keep_plans(&connection)?;
+    // It holds the words of memories, as the ground does.
+    close_new_file_to_others(path);
     connection.set_prepared_statement_cache_capacity(64);
     match set_up(&mut connection, mark, kind) {
         Err(error) if is_damage(&error) => reset(&mut connection, mark, kind)?,

@@ -20,9 +20,13 @@ use rusqlite::Connection;
 
 use self::ground::Ground;
 use self::operations::Gathered;
+use chrysalis_core::member::Space;
+
 use crate::error::StoreError;
+use crate::ledger::Tables;
 use crate::readers::ReadConnection;
 use crate::store::Store;
+use crate::view::Views;
 
 /// Operations, or memories, that a core takes at once.
 const CHUNK_ROWS: i64 = 256;
@@ -165,7 +169,7 @@ impl Store {
                 let (sender, next) = (sender.clone(), &next);
                 scope.spawn(move || {
                     while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if sender.send(self.check_chunk(&snapshot, ground, *chunk)).is_err() {
+                        if sender.send(check_chunk(&self.views(&snapshot), ground, *chunk)).is_err() {
                             return;
                         }
                     }
@@ -180,22 +184,35 @@ impl Store {
             Ok(all)
         })
     }
+}
 
-    fn check_chunk(&self, connection: &Connection, ground: &Ground, chunk: Chunk) -> Result<Gathered, StoreError> {
-        let views = self.views(connection);
-        let mut gathered = Gathered::default();
-        let outcome = match chunk {
-            Chunk::Memories(from, to) => memories::check(&views, ground, (from, to), &mut gathered),
-            Chunk::Nameless(from, to) => operations::check_nameless(&views, ground, (from, to), &mut gathered),
-        };
-        match outcome {
-            Err(error @ StoreError::Corrupt { .. }) => {
-                gathered.problems.push(Problem::new("store_corrupt", format!("{chunk:?}"), error.to_string()));
-            }
-            other => other?,
-        }
-        Ok(gathered)
+/// Verifies through one connection, without the store and its text index: for one that may not open.
+pub(crate) fn verify_through(connection: &Connection, space: &Space, now_ms: u64) -> Result<Verification, StoreError> {
+    let tables = Tables { connection, space: space.id() };
+    let ground = Ground::read(&tables)?;
+    let views = Views { tables, space, now_ms, fresh: Default::default() };
+    let mut gathered = Gathered { problems: ground.problems.clone(), ..Gathered::default() };
+    for chunk in chunks(connection)? {
+        gathered.join(check_chunk(&views, &ground, chunk)?);
     }
+    let mut problems = std::mem::take(&mut gathered.problems);
+    problems.extend(tables::check(&views, &ground, &gathered)?);
+    Ok(finish(gathered.operations, gathered.memories, problems))
+}
+
+fn check_chunk(views: &Views<'_>, ground: &Ground, chunk: Chunk) -> Result<Gathered, StoreError> {
+    let mut gathered = Gathered::default();
+    let outcome = match chunk {
+        Chunk::Memories(from, to) => memories::check(views, ground, (from, to), &mut gathered),
+        Chunk::Nameless(from, to) => operations::check_nameless(views, ground, (from, to), &mut gathered),
+    };
+    match outcome {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            gathered.problems.push(Problem::new("store_corrupt", format!("{chunk:?}"), error.to_string()));
+        }
+        other => other?,
+    }
+    Ok(gathered)
 }
 
 fn chunks(connection: &Connection) -> Result<Vec<Chunk>, StoreError> {
