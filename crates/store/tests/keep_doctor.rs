@@ -23,6 +23,8 @@ fn errors(path: &Path) -> Vec<&'static str> {
     codes(&diagnose(path), Level::Error)
 }
 
+type Damage<'a> = &'a dyn Fn(&Path);
+
 /// Everything in the folder, to see that looking changes nothing.
 fn contents(path: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
@@ -61,7 +63,7 @@ fn a_sound_store_is_well_and_looking_changes_nothing() {
 fn each_damage_has_its_name() {
     let folder = TempDir::new().unwrap();
     let sound = furnished(&folder);
-    let damages: [(&str, &dyn Fn(&Path)); 9] = [
+    let damages: [(&str, Damage<'_>); 9] = [
         ("key_missing", &|path| fs::remove_file(path.join("key")).unwrap()),
         ("key_unusable", &|path| fs::write(path.join("key"), b"short").unwrap()),
         ("key_foreign", &|path| fs::write(path.join("key"), [9; 32]).unwrap()),

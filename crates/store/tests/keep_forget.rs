@@ -153,7 +153,7 @@ fn no_file_holds_what_was_forgotten_and_all_else_is_found() {
     for (id, words) in &memories {
         let row = store.get(id).unwrap().unwrap();
         let standing = words.iter().find(|word| row.content.contains(word.as_str())).unwrap();
-        assert_eq!(found(&store, standing), [id.clone()]);
+        assert_eq!(found(&store, standing), *std::slice::from_ref(id));
     }
     assert_holds(&store);
     drop(other.stdin.take());
