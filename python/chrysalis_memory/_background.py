@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 
 __all__ = ["Background"]
@@ -17,15 +18,17 @@ _RETRY_MOST_S = 60.0
 class Background:
     """Runs `work` soon after each `wake()`, and every `interval_s` without one; sleeps in between.
 
-    Work that fails is tried again, each time after twice the wait, and logged once per failure.
+    Work that fails is tried again, each time after twice the wait, and logged once per failure. `work` is a method
+    of the store's object and is held weakly: an object that nobody holds any more ends its thread. `replica` is held
+    for as long as the thread runs.
     """
 
-    def __init__(self, work: Callable[[], None], interval_s: float) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[], None], replica: object, interval_s: float) -> None:
+        self._work = weakref.WeakMethod(work, lambda _: self.wake())
         self._interval_s = interval_s
         self._woken = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="chrysalis-background", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(replica,), name="chrysalis-background", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
@@ -39,16 +42,20 @@ class Background:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _run(self) -> None:
+    def _run(self, _replica: object) -> None:
+        # A process that forks has no such thread in the child, and the frame of this function stays there for ever.
+        # That is wanted: the replica must not be torn down in the child, where the threads that it would wait for
+        # do not exist.
         wait_s = self._interval_s
         retry_s = _RETRY_FIRST_S
         while not self._stopping.is_set():
             self._woken.wait(wait_s)
             self._woken.clear()
-            if self._stopping.is_set():
+            work = self._work()
+            if work is None or self._stopping.is_set():
                 return
             try:
-                self._work()
+                work()
             except Exception as error:  # noqa: BLE001 - a background thread that dies is noticed by nobody
                 if not self._stopping.is_set():
                     _log.warning("work in the background failed, next try in %g s: %s", retry_s, error)
@@ -56,3 +63,5 @@ class Background:
                 retry_s = min(retry_s * 2, _RETRY_MOST_S)
             else:
                 wait_s, retry_s = self._interval_s, _RETRY_FIRST_S
+            # While it waits, this thread must not be what keeps the object alive.
+            del work

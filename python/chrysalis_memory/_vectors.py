@@ -24,6 +24,7 @@ class Vectors:
         self._batch = batch
         # Embedders are seldom safe to call from two threads, and never faster for it.
         self._alone = threading.Lock()
+        self._stopping = False
 
     @property
     def embedder(self) -> Embedder | None:
@@ -35,13 +36,17 @@ class Vectors:
         """Why there is no embedder although one was wished for."""
         return self._missing
 
+    def stop(self) -> None:
+        """Ends the embedding of what waits after the batch at hand: closing must not last as long as all of it."""
+        self._stopping = True
+
     def embed_waiting(self, most: int | None = None) -> int:
         """Embeds memories that wait for their vector, all or at most `most`; returns how many were embedded.
 
         Raises whatever the embedder raises; the memories then wait on.
         """
         done = 0
-        while self._embedder is not None and (most is None or done < most):
+        while self._embedder is not None and not self._stopping and (most is None or done < most):
             wanted = self._batch if most is None else min(self._batch, most - done)
             taken = self._embed_once(self._embedder, wanted)
             if taken == 0:

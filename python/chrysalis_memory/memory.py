@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,7 +107,9 @@ class ChrysalisMemory:
             payload_bytes_max=self.config.payload_bytes_max,
         )
         self._vectors = Vectors(self._replica, chosen, missing, self.config.embed_batch)
-        self._background = Background(self._work, self.config.access_flush_s)
+        self._background = Background(self._work, self._replica, self.config.access_flush_s)
+        # Also runs when nobody holds this object any more, and when the interpreter ends.
+        self._end = weakref.finalize(self, _end, self._pid, self._vectors, self._background, self._replica)
 
     # What is below the surface.
 
@@ -145,11 +148,8 @@ class ChrysalisMemory:
 
     def close(self) -> None:
         """Writes what is buffered and closes the store. Closing twice is no error."""
-        if self._closed or os.getpid() != self._pid:
-            return
         self._closed = True
-        self._background.stop()
-        self._replica.close()
+        self._end()
 
     def __enter__(self) -> ChrysalisMemory:
         return self
@@ -688,6 +688,15 @@ class ChrysalisMemory:
         self._background.wake()
         failed = [ImportProblem(name, 0, f"at byte {offset}: {what}") for offset, _, what in refused]
         return ImportReport(read, added, known, tuple(failed))
+
+
+def _end(pid: int, vectors: Vectors, background: Background, replica: Replica) -> None:
+    if os.getpid() != pid:
+        # The store is the parent's, and its threads and locks are not here.
+        return
+    vectors.stop()
+    background.stop()
+    replica.close()
 
 
 _REMEMBER = frozenset(inspect.signature(ChrysalisMemory.remember).parameters) - {"self"}
