@@ -45,9 +45,10 @@ class Config:
     cache_bytes: int = 16 << 20
     """Page cache of each connection. Holds the upper levels of all indexes of a store of 100,000 memories."""
 
-    mmap_bytes: int = 256 << 20
-    """How much of the database is read through the memory map. Address space, not memory: pages are shared
-    between processes and given back under pressure."""
+    mmap_bytes: int = 0
+    """How much of the database is read through a memory map; 0: none. A map saves copying, and costs a check of each
+    page whenever it is come back to instead of once: the two cancel out, and without a map a damaged or shrinking
+    file cannot end the process."""
 
     payload_bytes_max: int = 65536
     """Most bytes in one operation that this store writes: content, metadata and all else of one call. 64 KiB is a

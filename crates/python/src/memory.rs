@@ -182,7 +182,7 @@ impl Memory {
 
     #[getter]
     fn fingerprint(&self) -> String {
-        self.row.fingerprint.to_hex()
+        self.row.fingerprint().to_hex()
     }
 
     #[getter]
@@ -236,7 +236,7 @@ impl Memory {
     }
 
     fn __hash__(&self) -> u64 {
-        self.row.fingerprint.as_bytes()[..8].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+        self.row.signature.0[..8].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte))
     }
 
     fn __repr__(&self) -> String {

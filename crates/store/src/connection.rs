@@ -65,13 +65,13 @@ pub struct ConnectionOptions {
 }
 
 impl Default for ConnectionOptions {
-    /// Full durability and 30 s of patience; a map that covers most stores, and a cache that covers the inner
-    /// pages of their trees.
+    /// Full durability and 30 s of patience; no map, since SQLite checks a mapped page whenever it comes back to it and a
+    /// cached one once, and a cache that covers the inner pages of most trees.
     fn default() -> Self {
         Self {
             durability: Durability::Full,
             busy_timeout: Duration::from_secs(30),
-            mmap_size_bytes: 256 << 20,
+            mmap_size_bytes: 0,
             cache_size_bytes: 4 << 20,
         }
     }
