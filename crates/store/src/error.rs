@@ -115,6 +115,10 @@ impl StoreError {
             Self::Closed => "Open the store again.",
             Self::NotFound(_) => "Check the id; a forgotten memory stays forgotten.",
             Self::Invalid(_) => "Correct the call; nothing was changed.",
+            Self::Refused("not_allowed", _) => {
+                "What was forgotten or withdrawn stays so: choose another id or other words, or ask an administrator."
+            }
+            Self::Refused("too_large", _) => "Split it into several memories, or raise `payload_bytes_max` in Config.",
             Self::Refused(..) => "Ask whoever made these bytes; nothing was changed.",
             Self::Key(_) => "Restore the key file from a backup; without it this store cannot write in its own name.",
             Self::Internal(_) => "Report this; the store rolled the work back.",
