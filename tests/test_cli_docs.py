@@ -18,6 +18,7 @@ COMMANDS = typer.main.get_command(build_app()).commands
 PROMISED = {"remember", "recall", "show", "list", "update", "forget", "history", "graph", "import", "export"} | {
     "verify",
     "stats",
+    "doctor",
     "rebuild",
     "demo",
     "bench",

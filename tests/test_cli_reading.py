@@ -113,7 +113,7 @@ def test_words_cannot_steer_the_terminal(chrysalis):
 
 
 def test_reading_never_makes_a_store(chrysalis):
-    for arguments in (("list",), ("recall", "x"), ("show", "xxxx"), ("stats",), ("verify",)):
+    for arguments in (("list",), ("recall", "x"), ("show", "xxxx"), ("stats",), ("verify",), ("doctor",)):
         refused = chrysalis(*arguments, "--json")
         assert (refused.code, refused.error["code"]) == (3, "no_store")
     assert not chrysalis.store.exists()

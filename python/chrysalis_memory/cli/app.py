@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chrysalis_memory.cli import care, moving, reading, shows, writing
+from chrysalis_memory.cli import care, doctor, moving, reading, shows, writing
 
 _EPILOG = """\
 [bold]First steps[/bold]
@@ -35,7 +35,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for group in (writing, reading, moving, care, shows):
+    for group in (writing, reading, moving, care, doctor, shows):
         group.register(app)
     return app
 
