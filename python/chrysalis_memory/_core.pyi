@@ -15,7 +15,9 @@ __all__ = [
     "ORSet",
     "Replica",
     "VectorClock",
+    "diagnose",
     "fingerprint",
+    "repair",
     "verify_signature",
 ]
 
@@ -36,6 +38,12 @@ def verify_signature(public_key: bytes | str, message: bytes | str, signature: b
     >>> verify_signature("00" * 32, "words", "00" * 64)
     False
     """
+
+def diagnose(path: str) -> Sequence[tuple[str, str, str, str, str | None]]:
+    """Findings about a store's folder, as (level, code, where, what, repair); changes nothing."""
+
+def repair(path: str) -> Sequence[tuple[str, str, str, str, str | None]]:
+    """Mends what can be mended; what was done and what was lost, as `diagnose` tells it."""
 
 @final
 class LogicalTime:

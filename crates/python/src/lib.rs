@@ -7,6 +7,7 @@ mod convert;
 mod crdt;
 mod crypto;
 mod error;
+mod keep;
 mod memory;
 mod replica;
 
@@ -18,6 +19,8 @@ mod _core {
     use crate::crdt::{SharedDocument, SharedGCounter, SharedGSet, SharedLwwRegister, SharedOrSet, SharedVectorClock};
     #[pymodule_export]
     use crate::crypto::{fingerprint, verify_signature};
+    #[pymodule_export]
+    use crate::keep::{diagnose, repair};
     #[pymodule_export]
     use crate::memory::{LogicalTime, Memory};
     #[pymodule_export]

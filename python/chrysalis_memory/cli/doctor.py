@@ -15,7 +15,7 @@ from chrysalis_memory.cli.options import Json, Store
 from chrysalis_memory.cli.output import console, for_people, print_json, print_row, printable, say, working
 from chrysalis_memory.maintenance import Finding, diagnose, repair
 
-_LEVEL_STYLES: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold red"}
+_LEVEL_STYLES: Final = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def doctor(
     *,
     repair_it: Annotated[
-        bool, typer.Option("--repair", help="Repair what can be rebuilt; a copy is kept first.")
+        bool, typer.Option("--repair", help="Repair what can be rebuilt; a damaged database is kept beside.")
     ] = False,
     store: Store = None,
     json: Json = False,
@@ -60,7 +60,7 @@ def _show_findings(findings: Sequence[Finding]) -> None:
             print_row(finding.level, finding.code, finding.where, finding.what, finding.repair or "")
         return
     for finding in findings:
-        style = _LEVEL_STYLES.get(finding.level, "yellow")
+        style = _LEVEL_STYLES[finding.level]
         console().print(
             Text.assemble((f"{finding.level:>7}", style), "  ", printable(f"{finding.where}: {finding.what}"))
         )
