@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -39,6 +39,7 @@ Memories: TypeAlias = "list[Memory]"
 MaybeMemories: TypeAlias = "list[Memory | None]"
 Revisions: TypeAlias = "list[Revision]"
 Conflicts: TypeAlias = "dict[str, list[Conflict]]"
+Changes: TypeAlias = "list[Change]"
 
 EmbeddingFunction = Callable[[str], "Vector | Awaitable[Vector]"]
 
@@ -79,26 +80,39 @@ class AgentMemory:
         self._config = config
         self._memory: ChrysalisMemory | None = None
         self._threads: ThreadPoolExecutor | None = None
-        # A batch belongs to one thread, and to the task that opened it and the tasks which that one starts.
+        self._changing = asyncio.Lock()
+        # A batch belongs to one thread, and to the task that opened it and the tasks which that one starts. Such a
+        # task may outlive the batch, so what it inherited holds only while the batch is among the open ones.
         self._batch_thread: ContextVar[ThreadPoolExecutor | None] = ContextVar("batch_thread", default=None)
+        self._batches: set[ThreadPoolExecutor] = set()
 
     async def start(self) -> AgentMemory:
         """Opens the store. Starting twice is no error."""
-        if self._memory is None:
-            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"chrysalis-{self.agent_id}")
-            try:
-                self._memory = await self._in_thread(self._open(asyncio.get_running_loop()))
-            except BaseException:
-                self._threads.shutdown(wait=False)
-                raise
+        async with self._changing:
+            if self._memory is None:
+                await _to_its_end(self._start())
         return self
+
+    async def _start(self) -> None:
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"chrysalis-{self.agent_id}")
+        try:
+            self._memory = await self._in_thread(self._open(asyncio.get_running_loop()))
+        except BaseException:
+            self._threads.shutdown(wait=False)
+            raise
 
     async def stop(self) -> None:
         """Writes what is buffered and closes the store. Stopping twice is no error."""
-        memory, self._memory = self._memory, None
-        if memory is not None and self._threads is not None:
-            await self._in_thread(memory.close)
-            self._threads.shutdown(wait=True)
+        async with self._changing:
+            if self._memory is not None:
+                await _to_its_end(self._stop(self._memory))
+
+    async def _stop(self, memory: ChrysalisMemory) -> None:
+        self._memory = None
+        await self._in_thread(memory.close)
+        if self._threads is not None:
+            # Not in the loop's own thread: a call that is still running may wait for an embedding in the loop.
+            await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
     async def __aenter__(self) -> AgentMemory:
         return await self.start()
@@ -120,8 +134,11 @@ class AgentMemory:
         )
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        thread = self._batch_thread.get() or self._threads
-        return await asyncio.get_running_loop().run_in_executor(thread, call)
+        return await asyncio.get_running_loop().run_in_executor(self._open_batch() or self._threads, call)
+
+    def _open_batch(self) -> ThreadPoolExecutor | None:
+        thread = self._batch_thread.get()
+        return thread if thread in self._batches else None
 
     @property
     def blocking(self) -> ChrysalisMemory:
@@ -248,31 +265,38 @@ class AgentMemory:
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[AgentMemory]:
         """See `ChrysalisMemory.batch`: `async with memory.batch(): ...`. It holds for the calls of this task."""
-        if self._batch_thread.get() is not None:
+        if self._open_batch() is not None:
             raise ValueError("batches do not nest")
-        memory = self.blocking
-        with ThreadPoolExecutor(1, thread_name_prefix=f"chrysalis-{self.agent_id}-batch") as thread:
-            token = self._batch_thread.set(thread)
+        batch = self.blocking.batch()
+        thread = ThreadPoolExecutor(1, thread_name_prefix=f"chrysalis-{self.agent_id}-batch")
+        self._batches.add(thread)
+        token = self._batch_thread.set(thread)
+        try:
+            # A task that is cancelled while it begins or ends a batch must not leave the store locked.
             try:
-                batch = memory.batch()
-                await self._in_thread(batch.__enter__)
-                try:
-                    yield self
-                except BaseException as error:
-                    await self._in_thread(partial(batch.__exit__, type(error), error, error.__traceback__))
-                    raise
-                await self._in_thread(partial(batch.__exit__, None, None, None))
-            finally:
-                self._batch_thread.reset(token)
+                await _to_its_end(self._in_thread(batch.__enter__))
+                yield self
+            except BaseException as error:
+                await _to_its_end(self._in_thread(partial(batch.__exit__, type(error), error, error.__traceback__)))
+                raise
+            await _to_its_end(self._in_thread(partial(batch.__exit__, None, None, None)))
+        finally:
+            self._batch_thread.reset(token)
+            self._batches.discard(thread)
+            thread.shutdown(wait=False)
 
-    async def watch(self, *, timeout: float | None = None) -> AsyncIterator[Change]:
+    def watch(self, *, timeout: float | None = None) -> AsyncIterator[Change]:
         """See `ChrysalisMemory.watch`: `async for change in memory.watch(): ...`."""
-        changes = self.blocking.watch(timeout=timeout)
-        # A thread of its own: a watch without timeout never gives it back.
-        with ThreadPoolExecutor(1, thread_name_prefix=f"chrysalis-{self.agent_id}-watch") as thread:
-            loop = asyncio.get_running_loop()
-            while (change := await loop.run_in_executor(thread, next, changes, None)) is not None:
+        return self._told(self.blocking, self.blocking._looks(timeout))
+
+    async def _told(self, memory: ChrysalisMemory, looks: Iterator[Changes]) -> AsyncIterator[Change]:
+        # Between two looks it waits in the loop and not in a thread, which nothing could take back when the task that
+        # watches is cancelled.
+        while (changes := await self._call(next, looks, None)) is not None:
+            for change in changes:
                 yield change
+            if not changes:
+                await asyncio.sleep(memory.config.watch_interval_ms / 1000)
 
     async def close(self) -> None:
         """The same as `stop`."""
@@ -289,7 +313,26 @@ def _blocking(function: EmbeddingFunction, loop: asyncio.AbstractEventLoop) -> C
             return asyncio.run_coroutine_threadsafe(_awaited(vector), loop).result()
         return vector
 
+    if not hasattr(function, "__qualname__"):
+        # Vectors are kept under the name of the function, or of its class.
+        embed.__module__, embed.__qualname__ = type(function).__module__, type(function).__qualname__
     return embed
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits work that must not be left half done: it ends even when this task is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        # Its own error, if it has one, is not what the caller hears of; asking for it keeps it from being reported.
+        task.cancelled() or task.exception()
+        raise cancelled
+    return task.result()
 
 
 async def _awaited(value: Awaitable[T]) -> T:

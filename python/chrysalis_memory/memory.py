@@ -63,6 +63,7 @@ Found: TypeAlias = "list[Hit]"
 Records: TypeAlias = "list[Mapping[str, Any]]"
 Texts: TypeAlias = "list[str]"
 Flags: TypeAlias = "list[bool]"
+Changes: TypeAlias = "list[Change]"
 
 
 class ChrysalisMemory:
@@ -610,26 +611,32 @@ class ChrysalisMemory:
         >>> next(changes).id == note.id
         True
         """
-        wait_s = None if timeout is None else max(0.0, float(timeout))
-        return self._changes(self._core().position(), wait_s)
+        return self._flattened(self._looks(timeout))
 
-    def _changes(self, since: tuple[int, int], timeout: float | None) -> Iterator[Change]:
+    def _flattened(self, looks: Iterator[Changes]) -> Iterator[Change]:
+        for changes in looks:
+            yield from changes
+            if not changes:
+                sleep(self.config.watch_interval_ms / 1000)
+
+    def _looks(self, timeout: float | None) -> Iterator[Changes]:
+        """What each look finds, from the position of this call on; ends after `timeout` seconds of finding nothing."""
+        return self._look(self._core().position(), None if timeout is None else max(0.0, float(timeout)))
+
+    def _look(self, since: tuple[int, int], timeout: float | None) -> Iterator[Changes]:
         position, log_position = since
         deadline = None if timeout is None else monotonic() + timeout
         while True:
             changed, forgotten = self._core().changes_after(position, log_position, _WATCHED_AT_ONCE)
-            for reached, id, created in changed:
-                position = reached
-                yield Change("created" if created else "updated", id, position)
-            for reached, id in forgotten:
-                log_position = reached
-                yield Change("forgotten", id, position)
-            if changed or forgotten:
+            changes = [Change("created" if created else "updated", id, reached) for reached, id, created in changed]
+            position = changes[-1].position if changes else position
+            changes += [Change("forgotten", id, position) for _, id in forgotten]
+            log_position = forgotten[-1][0] if forgotten else log_position
+            if changes:
                 deadline = None if timeout is None else monotonic() + timeout
             elif deadline is not None and monotonic() >= deadline:
                 return
-            else:
-                sleep(self.config.watch_interval_ms / 1000)
+            yield changes
 
     def verify(self, id: str | None = None) -> Verification:
         """Checks every signature, chain, commitment and view of one memory or of the whole store, now.
