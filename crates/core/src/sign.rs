@@ -55,6 +55,23 @@ pub fn verify(key: &ReplicaKey, message: &[u8], signature: &Signature) -> Result
     key.verify_strict(message, &signature).map_err(|_| Refusal::BadSignature)
 }
 
+/// A replica's public key, unpacked: for checking many signatures of one log, where unpacking is a tenth of the work.
+#[derive(Clone, Copy, Debug)]
+pub struct Verifier(VerifyingKey);
+
+impl Verifier {
+    /// Unpacks a key.
+    pub fn new(key: &ReplicaKey) -> Result<Self> {
+        VerifyingKey::from_bytes(&key.0).map(Self).map_err(|_| Refusal::BadSignature)
+    }
+
+    /// As [`verify_operation`].
+    pub fn verify_operation(&self, fingerprint: &Fingerprint, signature: &Signature) -> Result<()> {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        self.0.verify_strict(&operation_message(fingerprint), &signature).map_err(|_| Refusal::BadSignature)
+    }
+}
+
 /// Whether the author of an operation signed it.
 pub fn verify_operation(key: &ReplicaKey, fingerprint: &Fingerprint, signature: &Signature) -> Result<()> {
     verify(key, &operation_message(fingerprint), signature)
@@ -71,6 +88,22 @@ mod tests {
         assert_eq!(verify(&mine.public(), b"words", &signature), Ok(()));
         assert_eq!(verify(&mine.public(), b"other", &signature), Err(Refusal::BadSignature));
         assert_eq!(verify(&other.public(), b"words", &signature), Err(Refusal::BadSignature));
+    }
+
+    #[test]
+    fn an_unpacked_key_judges_like_a_packed_one() {
+        let (mine, other) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+        let print = Fingerprint([7; 48]);
+        let verifier = Verifier::new(&mine.public()).unwrap();
+        assert_eq!(verifier.verify_operation(&print, &mine.sign_operation(&print)), Ok(()));
+        let foreign = other.sign_operation(&print);
+        assert_eq!(verifier.verify_operation(&print, &foreign), Err(Refusal::BadSignature));
+        // Of small order: no signature holds, by either way.
+        let weak = ReplicaKey([0; 32]);
+        let forged = Signature([0; 64]);
+        assert_eq!(verify_operation(&weak, &print, &forged), Err(Refusal::BadSignature));
+        let judged = Verifier::new(&weak).and_then(|verifier| verifier.verify_operation(&print, &forged));
+        assert_eq!(judged, Err(Refusal::BadSignature));
     }
 
     #[test]

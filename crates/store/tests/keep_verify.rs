@@ -4,8 +4,10 @@
 
 mod keep_common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrysalis_store::Store;
-use keep_common::{assert_holds, codes, copy, furnish, open, tamper, verify};
+use keep_common::{assert_holds, codes, copy, furnish, open, remember, saying, tagged, tamper, verify};
 use tempfile::TempDir;
 
 #[test]
@@ -48,6 +50,35 @@ fn one_memory_is_verified_by_its_id() {
     let verified = |id: &str| store.verify(Some(id), |_, _| {}).unwrap();
     assert_eq!(codes(&verified("m4")), ["view_differs"]);
     assert!(verified("m5").holds());
+}
+
+#[test]
+fn a_store_holds_while_others_write() {
+    let folder = TempDir::new().unwrap();
+    let (store, other) = (open(folder.path()), open(folder.path()));
+    let done = AtomicBool::new(false);
+    let mut verified = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..150 {
+                remember(&other, &format!("m{number}"), tagged("written meanwhile", &["a"]));
+                if number % 5 == 4 {
+                    other.update("boris", &format!("m{}", number - 1), saying("edited meanwhile")).unwrap();
+                    other.count_uses([format!("m{number}").as_str()].into_iter()).unwrap();
+                    other.flush_uses().unwrap();
+                }
+            }
+            other.forget("m7", "", false).unwrap();
+            done.store(true, Ordering::Relaxed);
+        });
+        while !done.load(Ordering::Relaxed) {
+            assert_holds(&store);
+            verified += 1;
+        }
+    });
+    assert_holds(&store);
+    assert_eq!(verify(&store).memories, 149);
+    println!("verified {verified} times meanwhile");
 }
 
 /// What is done behind the store's back, and one problem that must be listed.

@@ -8,7 +8,7 @@ use chrysalis_core::fork::Proof;
 use chrysalis_core::id::{Epoch, LogId, ReplicaKey, Signature};
 use chrysalis_core::member::{Role, log_id};
 use chrysalis_core::operation::{Header, fingerprint};
-use chrysalis_core::sign;
+use chrysalis_core::sign::{self, Verifier};
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::Problem;
@@ -20,6 +20,8 @@ use crate::ledger::Tables;
 pub(super) struct Log {
     pub(super) id: LogId,
     pub(super) facts: LogFacts,
+    /// None for a key that is no key: nothing that it signed holds.
+    pub(super) verifier: Option<Verifier>,
     pub(super) cut: Option<u64>,
     pub(super) own: bool,
     /// The last place that is taken; none when nothing has come yet.
@@ -161,9 +163,14 @@ fn read_log(row: &Row<'_>) -> Result<Option<Log>, StoreError> {
     let (id, replica) = (LogId::from_slice(&bytes(1)), ReplicaKey::from_slice(&bytes(2)));
     let (epoch, role) = (Epoch::from_slice(&bytes(3)), Role::from_number(row.get::<_, i64>(4)?.unsigned_abs()));
     Ok(match (id, replica, epoch, role, cut, last) {
-        (Ok(id), Ok(replica), Ok(epoch), Ok(role), Ok(cut), Ok(last)) => {
-            Some(Log { id, facts: LogFacts { replica, epoch, role }, cut, own: row.get(6)?, last })
-        }
+        (Ok(id), Ok(replica), Ok(epoch), Ok(role), Ok(cut), Ok(last)) => Some(Log {
+            id,
+            facts: LogFacts { replica, epoch, role },
+            verifier: Verifier::new(&replica).ok(),
+            cut,
+            own: row.get(6)?,
+            last,
+        }),
         _ => None,
     })
 }

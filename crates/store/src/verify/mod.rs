@@ -134,11 +134,18 @@ impl Store {
         let chunks = chunks(&here)?;
         let total = ground.operations;
         progress(0, total);
-        let mut gathered = self.gather(snapshots, &ground, &chunks, &mut |done| progress(done, total))?;
+        // The text index is checked meanwhile, by a thread more than there are cores: the cores then end together.
+        let (gathered, text) = thread::scope(|scope| {
+            let text = scope.spawn(|| text::check(self));
+            let gathered = self.gather(snapshots, &ground, &chunks, &mut |done| progress(done, total));
+            (gathered, text.join())
+        });
+        let mut gathered = gathered?;
         problems.append(&mut gathered.problems);
         problems.extend(tables::check(&self.views(&here), &ground, &gathered)?);
         drop(here);
-        problems.extend(text::check(self)?);
+        let panicked = |_| Err(StoreError::Internal("the check of the text index broke off".to_owned()));
+        problems.extend(text.unwrap_or_else(panicked)?);
         Ok(finish(gathered.operations, gathered.memories, problems))
     }
 

@@ -8,7 +8,7 @@ use chrysalis_core::error::Refusal;
 use chrysalis_core::id::{Fingerprint, Signature};
 use chrysalis_core::operation::{Header, Kind, Operation, fingerprint};
 use chrysalis_core::payload::Payload;
-use chrysalis_core::sign;
+use chrysalis_core::sign::Verifier;
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::Problem;
@@ -184,7 +184,8 @@ impl<'a> Checker<'a> {
         if operation.header().log != log.id {
             gathered.report("log_differs", &where_, "its header names another log");
         }
-        if sign::verify_operation(&log.facts.replica, &operation.fingerprint(), operation.signature()).is_err() {
+        let signed = |verifier: &Verifier| verifier.verify_operation(&operation.fingerprint(), operation.signature());
+        if !log.verifier.is_some_and(|verifier| signed(&verifier).is_ok()) {
             gathered.report("bad_signature", &where_, "its author did not sign it");
         }
         if !log.facts.role.may(operation.header().kind) {
