@@ -185,7 +185,7 @@ impl<'a> Checker<'a> {
             gathered.report("log_differs", &where_, "its header names another log");
         }
         let signed = |verifier: &Verifier| verifier.verify_operation(&operation.fingerprint(), operation.signature());
-        if !log.verifier.is_some_and(|verifier| signed(&verifier).is_ok()) {
+        if log.verifier.is_none_or(|verifier| signed(&verifier).is_err()) {
             gathered.report("bad_signature", &where_, "its author did not sign it");
         }
         if !log.facts.role.may(operation.header().kind) {
