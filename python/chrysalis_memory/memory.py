@@ -12,8 +12,6 @@ from time import monotonic, sleep, time
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
-import platformdirs
-
 from chrysalis_memory import consolidation
 from chrysalis_memory._background import Background
 from chrysalis_memory._core import Memory, Replica
@@ -21,7 +19,7 @@ from chrysalis_memory._intake import BUNDLE_MAGIC, take_in
 from chrysalis_memory._said import UNSET, Said, Unset, ids, known_id, length, moment, said, score, text, texts, whole
 from chrysalis_memory._vectors import Vectors
 from chrysalis_memory._why import missing, why
-from chrysalis_memory.config import Config
+from chrysalis_memory.config import Config, default_path
 from chrysalis_memory.embedding import EmbedderLike, resolve
 from chrysalis_memory.errors import NotFound, StoreError
 from chrysalis_memory.importing import read_records
@@ -402,7 +400,8 @@ class ChrysalisMemory:
         then = moment("as_of", as_of)
         found, outcome = self._find(query, k, filters, then, mode, verified_only, is_default(ranking))
         hits = rank(found, ranking, k)
-        self._core().count_uses([hit.memory.id for hit in hits])
+        if self._core().count_uses([hit.memory.id for hit in hits]) >= self.config.access_flush_count:
+            self._background.wake()
         return Recall(tuple(hits), outcome)
 
     def _find(
@@ -770,7 +769,7 @@ def _now_ms() -> int:
 def _folder(path: str | os.PathLike[str] | None) -> str:
     if path is not None:
         return os.path.expanduser(_named(path))
-    return os.path.join(platformdirs.user_data_dir("chrysalis-memory", appauthor=False), "default")
+    return str(default_path())
 
 
 def _named(path: str | os.PathLike[str]) -> str:

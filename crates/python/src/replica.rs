@@ -181,8 +181,8 @@ impl Replica {
         Ok((hits, answer.without_vector, answer.changed_since, answer.batch_unseen))
     }
 
-    fn count_uses(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<()> {
-        self.run(py, |store| store.count_uses(ids.iter().map(String::as_str)))
+    fn count_uses(&self, ids: Vec<String>) -> usize {
+        self.store.count_uses(ids.iter().map(String::as_str))
     }
 
     fn flush_uses(&self, py: Python<'_>) -> PyResult<()> {

@@ -10,8 +10,8 @@ use chrysalis_core::payload::Payload;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// More than this many counted memories are written with the next call that counts one.
-const PENDING_MAX: usize = limits::ELEMENTS_MAX;
+/// With so many memories counted and nobody writing the counts down, further memories are not counted.
+const PENDING_MAX: usize = 65_536;
 
 /// Counts that are not written yet.
 #[derive(Default)]
@@ -24,20 +24,18 @@ impl Uses {
 }
 
 impl Store {
-    /// Counts a use of each memory. Written by [`Store::flush_uses`], by closing, or when many have gathered; a
-    /// process that dies loses what was not written yet, and no more than that.
+    /// Counts a use of each memory, and returns how many memories have counts that are not written yet.
     ///
-    /// # Errors
-    /// Those of [`Store::flush_uses`], when it is time to write.
-    pub fn count_uses<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<(), StoreError> {
-        let full = {
-            let mut pending = self.uses.pending();
-            for id in ids.filter_map(|id| MemoryId::new(id).ok()) {
+    /// Written by [`Store::flush_uses`] and by closing: whoever counts decides when. A process that dies loses what was
+    /// not written yet, and no more than that.
+    pub fn count_uses<'a>(&self, ids: impl Iterator<Item = &'a str>) -> usize {
+        let mut pending = self.uses.pending();
+        for id in ids.filter_map(|id| MemoryId::new(id).ok()) {
+            if pending.len() < PENDING_MAX || pending.contains_key(&id) {
                 *pending.entry(id).or_insert(0) += 1;
             }
-            pending.len() >= PENDING_MAX
-        };
-        if full { self.flush_uses() } else { Ok(()) }
+        }
+        pending.len()
     }
 
     /// Whether there are uses that are not written yet.

@@ -124,7 +124,7 @@ fn uses_add_up() {
     remember(&pair.one, "m", saying("useful"));
     pair.exchange();
     for (store, count) in [(&pair.one, 3), (&pair.two, 4)] {
-        store.count_uses(std::iter::repeat_n("m", count)).unwrap();
+        store.count_uses(std::iter::repeat_n("m", count));
         store.flush_uses().unwrap();
     }
     pair.exchange();
@@ -206,7 +206,7 @@ fn what_comes_from_the_future_waits_for_its_time() {
     let one = Store::open(&folder.path().join("one"), late.options()).unwrap();
     let two = Store::open(&folder.path().join("two"), early.options()).unwrap();
     remember(&one, "m", saying("news from tomorrow"));
-    one.count_uses(["m"].into_iter()).unwrap();
+    one.count_uses(["m"].into_iter());
     one.flush_uses().unwrap();
     let path = folder.path().join("bundle");
     one.export(&path).unwrap();

@@ -58,7 +58,7 @@ fn writes_until_killed() {
             _ => {
                 let _ = found(&store, &format!("w{life}"));
                 store.update("boris", &format!("w{life}-{}", number - 5), saying(&format!("{id} edited"))).unwrap();
-                store.count_uses([id.as_str()].into_iter()).unwrap();
+                store.count_uses([id.as_str()].into_iter());
                 store.flush_uses().unwrap();
             }
         }
