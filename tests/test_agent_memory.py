@@ -38,7 +38,7 @@ async def test_what_an_agent_learns_it_recalls(agent):
 
 
 async def test_every_method_does_what_the_blocking_one_does(agent, tmp_path):
-    a, b = await agent.remember_many([{"content": "a b c d", "id": "a"}, {"content": "a b c d e", "id": "b"}])
+    _, b = await agent.remember_many([{"content": "a b c d", "id": "a"}, {"content": "a b c d e", "id": "b"}])
     assert (await agent.update("a", content="a b c d!")).version == 2
     assert (await agent.relate("a", b, kind="parents")).parents == ("b",)
     assert (await agent.add_evidence("a", "said so")).evidence == ("said so",)
@@ -332,6 +332,7 @@ async def test_leaving_or_cancelling_a_watch_holds_nothing_up(agent):
     async def first_change():
         async for change in agent.watch():
             return change
+        return None
 
     async def for_ever():
         return [change async for change in agent.watch()]
