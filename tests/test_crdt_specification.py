@@ -118,7 +118,7 @@ asyncio.run(main())
 def own_folders(tmp_path, monkeypatch):
     """The snippets write where they run and in the user's data folder: both are the test's own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data folder"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data folder"))
 
 
 def run(snippet):

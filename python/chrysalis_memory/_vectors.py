@@ -73,7 +73,7 @@ class Vectors:
                 return (self._embedder.name, _embed(self._embedder, [query])[0]), None
         except Exception as error:  # noqa: BLE001 - whatever an embedder does, recall answers from the words
             _log.warning("the embedder failed: %s", error)
-            return None, f"the embedder failed ({error}): found by words alone"
+            return None, f"the embedder failed ({error})"
 
 
 def _embed(embedder: Embedder, texts: Sequence[str]) -> list[list[float]]:

@@ -409,8 +409,10 @@ class ChrysalisMemory:
     ) -> tuple[Found, Outcome]:
         reasons: Texts = []
         vector, without = (None, None) if mode == "text" else self._embedded(query)
-        if without is not None:
-            reasons.append(without)
+        if mode == "vector" and vector is None:
+            reasons.append(f"{without or 'there is no embedder'}: nothing was searched")
+        elif without is not None:
+            reasons.append(f"{without}: found by words alone")
         wanted = k if default and not verified_only else k * _RANKED_PER_HIT
         rows, without_vector, changed_since, unseen = self._core().recall(query, wanted, filters, as_of, mode, vector)
         # Changed memories are found by words in every mode; that is only less than asked for when there are vectors.
@@ -425,7 +427,7 @@ class ChrysalisMemory:
         try:
             self._vectors.embed_waiting(self.config.recall_embed_max)
         except Exception as error:  # noqa: BLE001 - whatever an embedder does, recall answers from the words
-            return None, f"the embedder failed ({error}): found by words alone"
+            return None, f"the embedder failed ({error})"
         return self._vectors.of_query(query)
 
     def _verified(self, hits: Found) -> tuple[Found, Texts]:

@@ -222,6 +222,10 @@ impl Replica {
                 list.append((field.name(), value, loser.fingerprint.to_hex()))?;
             }
         }
+        for (key, fingerprint, json) in document.metadata_conflicts() {
+            let value = json.map(|json| convert::from_json(py, json)).transpose()?;
+            list.append((format!("metadata.{key}"), value, fingerprint.to_hex()))?;
+        }
         Ok(list)
     }
 

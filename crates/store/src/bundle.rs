@@ -59,6 +59,9 @@ impl Store {
     /// # Errors
     /// Those of reading the store and of writing the file.
     pub fn export(&self, path: &Path) -> Result<usize, StoreError> {
+        if self.writer.in_batch() {
+            return Err(StoreError::Invalid("a batch is exported once it is committed".to_owned()));
+        }
         let fault = |source| StoreError::io(path, source);
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.part", to_hex(&random::<6>()?)));

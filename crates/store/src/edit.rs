@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrysalis_core::id::{Fingerprint, MemoryId};
+use chrysalis_core::id::{Fingerprint, MemoryId, ReplicaKey};
 use chrysalis_core::merge::{Document, Reading};
 use chrysalis_core::payload::{Change, Collection, Field, Score, Value, Write};
 
@@ -48,8 +48,9 @@ impl Edit {
         self
     }
 
-    /// Takes out what would change nothing, so that saying the same thing twice writes once.
-    pub fn without_what_stands(mut self, document: &Document) -> Self {
+    /// Takes out what would change nothing, so that saying the same thing twice writes once. Scores are each author's
+    /// own: `author` is who speaks.
+    pub fn without_what_stands(mut self, document: &Document, author: &ReplicaKey) -> Self {
         self.registers.retain(|field, value| {
             !document.conflicts(*field).is_empty() || document.value(*field).unwrap_or(&default_value(*field)) != value
         });
@@ -60,7 +61,9 @@ impl Edit {
         }
         self.grow.retain(|_, elements| !elements.is_empty());
         self.scores.retain(|score, value| {
-            document.score(*score, Reading::Maximum).unwrap_or(crate::view::SCORE_DEFAULT) != *value
+            let own = document.opinions(*score).find(|(one, _)| one == author).map(|(_, value)| value);
+            let unspoken = document.opinions(*score).next().is_none().then_some(crate::view::SCORE_DEFAULT);
+            own.or(unspoken) != Some(*value)
         });
         self.metadata.retain(|key, value| {
             let standing = document.metadata().find(|(name, _)| name == key).map(|(_, json)| json);

@@ -24,6 +24,10 @@ const IDLE_SEARCHERS: usize = 8;
 const CANDIDATES_PER_HIT: usize = 3;
 const CANDIDATES_MIN: usize = 50;
 
+/// A memory that no word of the query fits is a hit if its cosine is greater than this. A guess, and a low one: vectors
+/// at right angles have nothing to do with each other, and models differ in where likeness begins.
+const COSINE_FLOOR: f32 = 0.1;
+
 /// Connections with the text index attached.
 #[derive(Default)]
 pub(crate) struct Searchers(Mutex<Vec<Connection>>);
@@ -114,7 +118,8 @@ impl Store {
         let mut cosines = Vec::new();
         if let (Some((model, vector)), Mode::Hybrid | Mode::Vector) = (&query.vector, query.mode) {
             let matrix = self.indexes.matrix(model)?;
-            let near = nearest::search(searcher, &matrix, vector, &then.filter, wanted)?;
+            let mut near = nearest::search(searcher, &matrix, vector, &then.filter, wanted)?;
+            near.retain(|hit| hit.cosine > COSINE_FLOOR);
             let numbers: Vec<i64> = scored.iter().map(|(number, _)| *number).collect();
             let by_number = near.into_iter().chain(matrix.cosines(vector, &numbers)?);
             let by_number: BTreeMap<i64, f64> = by_number.map(|hit| (hit.number, f64::from(hit.cosine))).collect();

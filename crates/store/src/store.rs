@@ -374,7 +374,14 @@ pub(crate) fn remember_one(
         Some(number) => write_edit(connection, turn, agent, &id, number, wanted.edit),
         None => {
             let nothing = Document::default();
-            write(connection, turn, agent, &id, wanted.edit.without_what_stands(&nothing), &nothing)
+            write(
+                connection,
+                turn,
+                agent,
+                &id,
+                wanted.edit.without_what_stands(&nothing, &turn.shared().key.public()),
+                &nothing,
+            )
         }
     }
 }
@@ -389,7 +396,7 @@ fn write_edit(
     edit: Edit,
 ) -> Result<MemoryRow, StoreError> {
     let document = turn.views(connection).document(number)?;
-    let mut edit = edit.without_what_stands(&document);
+    let mut edit = edit.without_what_stands(&document, &turn.shared().key.public());
     if edit.is_empty()
         && let Some(row) = row::by_number(connection, number)?
     {

@@ -131,3 +131,53 @@ fn recall_as_of_an_earlier_time_reads_what_was_known_then() {
     assert_eq!(contents(Some(1_500), tagged.clone()), [] as [&str; 0]);
     assert_eq!(contents(Some(2_500), tagged), ["the gate opens at eight"]);
 }
+
+#[test]
+fn an_author_may_say_the_same_score_that_another_gave() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let (one, other) =
+        (Store::open(&one, StoreOptions::default()).unwrap(), Store::open(&other, StoreOptions::default()).unwrap());
+    let rated = |value| {
+        let mut edit = Edit::default();
+        edit.scores.insert(chrysalis_core::payload::Score::Importance, value);
+        edit
+    };
+    let mut edit = rated(60_000);
+    edit.set(Field::Content, Value::Text("rated".to_owned()));
+    one.remember("anna", Remember { id: Some("m".into()), edit }).unwrap();
+    let bundle = folder.path().join("bundle");
+    one.export(&bundle).unwrap();
+    other.import_bundle(&bundle).unwrap();
+    other.update("boris", "m", rated(60_000)).unwrap();
+    assert_eq!(other.history("m").unwrap().len(), 2);
+    other.update("boris", "m", rated(60_000)).unwrap();
+    assert_eq!(other.history("m").unwrap().len(), 2);
+}
+
+#[test]
+fn concurrent_values_of_a_metadata_key_stay_visible() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let (one, other) =
+        (Store::open(&one, StoreOptions::default()).unwrap(), Store::open(&other, StoreOptions::default()).unwrap());
+    let bundle = folder.path().join("bundle");
+    let paged = |page: &str| {
+        let mut edit = Edit::default();
+        edit.metadata.insert("page".to_owned(), Some(page.to_owned()));
+        edit
+    };
+    one.remember("anna", Remember { id: Some("m".into()), edit: saying("a page") }).unwrap();
+    one.export(&bundle).unwrap();
+    other.import_bundle(&bundle).unwrap();
+    one.update("anna", "m", paged("1")).unwrap();
+    other.update("boris", "m", paged("2")).unwrap();
+    other.export(&bundle).unwrap();
+    one.import_bundle(&bundle).unwrap();
+    assert_eq!(one.get("m").unwrap().unwrap().conflict_names(), ["metadata"]);
+    let document = one.document("m").unwrap();
+    let read: Vec<_> = document.metadata().collect();
+    let losers = document.metadata_conflicts();
+    assert_eq!((losers.len(), losers[0].0), (1, "page"));
+    assert_ne!(Some(read[0].1), losers[0].2);
+}

@@ -50,7 +50,7 @@ def resolve(embedder: EmbedderLike) -> tuple[Embedder | None, str | None]:
     if embedder is None or embedder == "none":
         return None, None
     if embedder == "auto":
-        return None, "no embedding model is installed: found by words alone"
+        return None, "no embedding model is installed"
     if isinstance(embedder, str):
         raise ValueError(f"embedder is {embedder!r}; it must be 'auto', 'none', a callable or an Embedder")
     if isinstance(embedder, Embedder):

@@ -32,6 +32,20 @@ impl Document {
         losers
     }
 
+    /// The concurrent losers of the metadata that say something else than the winner of their key, as (key, operation,
+    /// JSON text or none), by key and latest first.
+    pub fn metadata_conflicts(&self) -> Vec<(&str, Fingerprint, Option<&str>)> {
+        let mut losers = Vec::new();
+        for of_key in self.metadata.standing().chunk_by(|a, b| a.key == b.key) {
+            let mut written: Vec<_> = of_key.iter().collect();
+            written.sort_unstable_by_key(|one| std::cmp::Reverse((one.value.lamport, one.name)));
+            let Some((winner, others)) = written.split_first() else { continue };
+            let differing = others.iter().filter(|one| one.value.value != winner.value.value);
+            losers.extend(differing.map(|one| (&*one.key, one.name, one.value.value.as_deref())));
+        }
+        losers
+    }
+
     fn text(&self, field: Field) -> Option<&str> {
         match self.value(field)? {
             Value::Text(text) => Some(text),

@@ -12,7 +12,7 @@ use std::cell::Cell;
 
 use chrysalis_core::admit::{LogFacts, Verified, is_embargoed};
 use chrysalis_core::causality::LogNumber;
-use chrysalis_core::id::LogId;
+use chrysalis_core::id::{LogId, ReplicaKey};
 use chrysalis_core::member::Space;
 use chrysalis_core::merge::{Document, Stamp};
 use chrysalis_core::operation::{Header, Kind, Operation};
@@ -114,12 +114,24 @@ impl<'a> Views<'a> {
     /// Notes a new log, void from the start if its owner's membership has ended.
     fn admit_log(&self, id: &LogId, facts: &LogFacts, own: bool) -> Result<(LogNumber, Option<u64>), StoreError> {
         let number = self.tables.insert_log(id, facts, own)?;
-        let mut removed = self.connection().prepare_cached("SELECT 1 FROM removed WHERE replica = ?1")?;
-        if !removed.exists([facts.replica.as_bytes()])? {
-            return Ok((number, None));
+        let cut = self.cut_of_removed(id, &facts.replica)?;
+        if let Some(cut) = cut {
+            self.connection().execute("UPDATE log SET cut = ?2 WHERE number = ?1", (number, cut as i64))?;
         }
-        self.connection().execute("UPDATE log SET cut = 0 WHERE number = ?1", [number])?;
-        Ok((number, Some(0)))
+        Ok((number, cut))
+    }
+
+    /// From which place on a log is void because its owner's membership has ended: the place that the removal names,
+    /// or the beginning. Whether the log or the removal came first makes no difference.
+    fn cut_of_removed(&self, id: &LogId, replica: &ReplicaKey) -> Result<Option<u64>, StoreError> {
+        let mut removed = self.connection().prepare_cached("SELECT operation FROM removed WHERE replica = ?1")?;
+        let position: Option<i64> = removed.query_row([replica.as_bytes()], |row| row.get(0)).optional()?;
+        let Some(position) = position else { return Ok(None) };
+        let stored = self.tables.at(position)?.ok_or_else(|| damaged("a removal is not in the log"))?;
+        let payload = stored.operation.body().map(|body| Payload::decode(Kind::Remove, &body.payload));
+        let Some(Ok(Payload::Remove(removal))) = payload else { return Ok(Some(0)) };
+        let last = removal.last.iter().find(|last| last.log == *id);
+        Ok(Some(last.map_or(0, |last| last.sequence + 1)))
     }
 
     fn state_on_arrival(&self, header: &Header, verified: &Verified, cut: Option<u64>) -> Result<State, StoreError> {

@@ -297,6 +297,5 @@ impl<'a> Views<'a> {
 fn conflict_bits(document: &Document) -> u16 {
     let fields = Field::ALL.into_iter().filter(|field| !document.conflicts(*field).is_empty());
     let bits = fields.fold(0, |bits, field| bits | 1 << field as u16);
-    let keys = document.metadata().any(|(key, _)| document.metadata_replaces(key).len() > 1);
-    bits | u16::from(keys) << METADATA_CONFLICT
+    bits | u16::from(!document.metadata_conflicts().is_empty()) << METADATA_CONFLICT
 }
