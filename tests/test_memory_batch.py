@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chrysalis_memory import ChrysalisMemory, NotAllowed, StoreError, TooLarge
+from chrysalis_memory import ChrysalisMemory, Config, NotAllowed, StoreError, TooLarge
 from memory_cases import contents, eventually, found
 
 
@@ -209,3 +209,12 @@ def test_two_objects_of_one_process_share_one_store(tmp_path):
             assert contents(other.list()) == ["from ben"]
         assert eventually(lambda: len(other.list()) == 2)
         assert one.verify()
+
+
+def test_a_store_opens_and_reads_while_another_holds_a_batch(tmp_path):
+    with ChrysalisMemory(tmp_path, embedder="none") as one:
+        one.remember("kept")
+        with one.batch():
+            one.remember("inside")
+            with ChrysalisMemory(tmp_path, embedder="none", config=Config(busy_timeout_s=2)) as other:
+                assert contents(other.list()) == ["kept"]

@@ -186,3 +186,19 @@ def test_episodic_memories_by_type_importance_and_proof(memory):
     assert contents(memory.get_episodic_memories(memory_type="skill")) == ["skill"]
     assert contents(memory.get_episodic_memories(min_importance=0.5, verified_only=True)) == ["skill", "old"]
     assert contents(memory.get_episodic_memories(limit=1)) == ["low"]
+
+
+def test_what_is_withdrawn_is_refused_as_an_edit_too(memory):
+    memory.forget(memory.remember("secret").id, withdraw=True)
+    note = memory.remember("harmless", id="note")
+    with pytest.raises(NotAllowed):
+        memory.update("note", content="secret", add_tags=["lost"])
+    assert memory.get("note") == note
+
+
+def test_a_promoted_memory_keeps_the_time_it_was_created_at(tmp_path):
+    with ChrysalisMemory(tmp_path, config=Config(working_ttl_s=0.3, access_flush_s=0.05)) as memory:
+        note = memory.create_working_memory("keep me")
+        (kept,) = memory.promote([note.id])
+        assert eventually(lambda: memory.get(note.id).version == 1)
+        assert memory.get(note.id).created_at == kept.created_at == note.created_at

@@ -142,6 +142,11 @@ impl<C: TransactionState> Writer<C> {
         })
     }
 
+    /// What all transactions share.
+    pub fn shared(&self) -> &Arc<C::Shared> {
+        &self.shared
+    }
+
     /// Runs `job` in a write transaction, together with the jobs of other threads; its work is committed when
     /// this returns, as durably as the options say. Inside a batch of this thread it is part of the batch.
     ///

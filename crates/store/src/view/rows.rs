@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use chrysalis_core::causality::LogNumber;
 use chrysalis_core::id::Fingerprint;
 use chrysalis_core::merge::{Document, Reading};
-use chrysalis_core::payload::{Collection, Field, Score};
+use chrysalis_core::operation::Kind;
+use chrysalis_core::payload::{Collection, Field, Payload, Score};
 use rusqlite::OptionalExtension as _;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
@@ -159,9 +160,19 @@ impl<'a> Views<'a> {
         let (head_log, head_position) = here(&head.fingerprint)?;
         let (author, created_at) = match document.origin() {
             Some(origin) => (here(&origin.fingerprint)?.0, origin.created_ms),
-            None => (head_log, document.updated_ms()),
+            None => self.creation_by_header(head_position)?.unwrap_or((head_log, document.updated_ms())),
         };
         Ok(Some(Projection { document, content, agent: &head.agent, head: head_position, author, created_at }))
+    }
+
+    /// Who created a memory whose first words are gone, and when: the header that its writes name as their root stays.
+    fn creation_by_header(&self, position: i64) -> Result<Option<(LogNumber, u64)>, StoreError> {
+        let Some(stored) = self.tables.at(position)? else { return Ok(None) };
+        let Some(body) = stored.operation.body() else { return Ok(None) };
+        let Ok(Payload::Write(write)) = Payload::decode(Kind::Write, &body.payload) else { return Ok(None) };
+        let Some(root) = write.root else { return Ok(None) };
+        let root = self.tables.stored(&root)?;
+        Ok(root.map(|root| (root.log, root.operation.header().hybrid_ms)))
     }
 
     pub(super) fn show(
