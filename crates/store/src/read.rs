@@ -97,7 +97,7 @@ impl Store {
         let direction = if descending { "DESC" } else { "ASC" };
         let order = match order {
             Order::Created => format!("m.created_at {direction}, m.number {direction}"),
-            Order::Updated => format!("m.updated_at {direction}, m.number {direction}"),
+            Order::Updated => format!("m.updated_at {direction}, m.changed {direction}"),
             Order::Importance => format!("m.importance {direction}, m.created_at {direction}, m.number {direction}"),
         };
         let condition = filter.condition();
