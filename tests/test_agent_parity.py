@@ -7,7 +7,9 @@ import pytest
 from chrysalis_memory import AgentMemory, ChrysalisMemory
 
 METHODS = [
-    name for name, value in vars(ChrysalisMemory).items() if not name.startswith("_") and inspect.isfunction(value)
+    name
+    for name, value in inspect.getmembers(ChrysalisMemory)
+    if not name.startswith("_") and inspect.isfunction(value)
 ]
 OWN = {"learn", "start", "stop", "blocking"}
 

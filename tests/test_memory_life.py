@@ -57,7 +57,7 @@ def test_after_closing_every_call_says_so(tmp_path, name):
 
 
 def test_every_public_method_is_in_the_list_above():
-    public = {name for name in vars(ChrysalisMemory) if not name.startswith("_")}
+    public = {name for name in dir(ChrysalisMemory) if not name.startswith("_")}
     assert public - set(CALLS) == {"close", "import_", "path", "public_key"}
 
 

@@ -138,5 +138,5 @@ def test_all_but_the_subject_is_given_by_name(name):
 
 
 def test_there_is_no_other_public_method():
-    public = {name for name in vars(ChrysalisMemory) if not name.startswith("_")}
+    public = {name for name in dir(ChrysalisMemory) if not name.startswith("_")}
     assert public == (set(SIGNATURES) - {"__init__"}) | {"path", "public_key"}

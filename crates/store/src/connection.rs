@@ -249,7 +249,7 @@ fn wait_with(connection: &mut Connection, patience: &Arc<Patience>) -> Result<()
 
 /// Two processes that both turn a new file to write-ahead logging cannot wait for each other inside SQLite, which
 /// then reports a busy file at once: so the waiting is done here.
-fn enter_wal(connection: &Connection, patience: &Patience) -> Result<(), StoreError> {
+pub(crate) fn enter_wal(connection: &Connection, patience: &Patience) -> Result<(), StoreError> {
     let started = Instant::now();
     loop {
         let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));

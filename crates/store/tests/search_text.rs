@@ -364,3 +364,16 @@ fn vocabulary(index: &rusqlite::Connection) -> Vec<(String, i64, i64)> {
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     rows.collect::<Result<_, _>>().unwrap()
 }
+
+#[test]
+fn many_threads_make_a_new_index_at_once() {
+    for _ in 0..20 {
+        let ground = large_ground(1);
+        let folder = ground.folder.path();
+        thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| drop(index(folder)));
+            }
+        });
+    }
+}

@@ -9,6 +9,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{StoreMark, is_damage};
+use crate::backoff::Patience;
+use crate::connection::enter_wal;
 use crate::connection::{close_new_file_to_others, keep_plans};
 use crate::error::StoreError;
 use crate::scrub::scrub;
@@ -58,7 +60,8 @@ fn open_at(path: &Path, mark: StoreMark, kind: &Kind) -> Result<Connection, Stor
 
 fn set_up(connection: &mut Connection, mark: StoreMark, kind: &Kind) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON;")?;
+    enter_wal(connection, &Patience::new(BUSY_TIMEOUT))?;
+    connection.execute_batch("PRAGMA secure_delete = ON;")?;
     connection.execute_batch(kind.settings)?;
     if is_ours(connection, mark, kind)? {
         return Ok(());

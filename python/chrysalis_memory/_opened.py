@@ -1,0 +1,162 @@
+"""A store that is open in this process: what reading and writing stand on."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import time
+from types import TracebackType
+from typing import TypeVar
+
+from chrysalis_memory._background import Background
+from chrysalis_memory._core import Replica
+from chrysalis_memory._said import text
+from chrysalis_memory._vectors import Vectors
+from chrysalis_memory.config import Config, default_path
+from chrysalis_memory.embedding import EmbedderLike, resolve
+from chrysalis_memory.errors import StoreError
+
+__all__ = ["Opened", "named", "now_ms"]
+
+
+Self = TypeVar("Self", bound="Opened")
+
+
+class Opened:
+    """Opens a store, closes it, and keeps its background work going."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        agent_id: str = "agent",
+        space: str = "default",
+        embedder: EmbedderLike = "auto",
+        config: Config | None = None,
+    ) -> None:
+        if not text("agent_id", agent_id):
+            raise ValueError("agent_id is empty")
+        self.config = config or Config()
+        self.agent_id = agent_id
+        self.space = text("space", space)
+        self._pid = os.getpid()
+        self._closed = False
+        chosen, missing = resolve(embedder)
+        self._replica = Replica(
+            _folder(path),
+            space=space,
+            durability=self.config.durability,
+            busy_timeout_ms=int(self.config.busy_timeout_s * 1000),
+            cache_bytes=self.config.cache_bytes,
+            mmap_bytes=self.config.mmap_bytes,
+            payload_bytes_max=self.config.payload_bytes_max,
+        )
+        self._vectors = Vectors(self._replica, chosen, missing, self.config.embed_batch)
+        self._background = Background(self._work, self._replica, self.config.access_flush_s)
+        # Also runs when nobody holds this object any more, and when the interpreter ends.
+        self._end = weakref.finalize(self, _end, self._pid, self._vectors, self._background, self._replica)
+
+    def _work(self) -> None:
+        self._replica.flush_uses()
+        self._replica.sweep()
+        self._vectors.embed_waiting()
+
+    def _core(self) -> Replica:
+        if self._closed:
+            raise StoreError("the store is closed", code="closed", hint="Open it again.")
+        if os.getpid() != self._pid:
+            raise StoreError(
+                "this store was opened before the process forked",
+                code="forked",
+                hint="Open the store again in the new process; any number of processes may have it open.",
+            )
+        return self._replica
+
+    @property
+    def path(self) -> Path:
+        """The store's folder."""
+        return Path(self._replica.path)
+
+    @property
+    def public_key(self) -> str:
+        """The replica's Ed25519 key in hex: what `Memory.author` says of memories created here."""
+        return self._replica.public_key
+
+    def close(self) -> None:
+        """Writes what is buffered and closes the store. Closing twice is no error."""
+        self._closed = True
+        self._end()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._replica.path)!r}, agent_id={self.agent_id!r}, space={self.space!r})"
+
+    @contextmanager
+    def batch(self: Self) -> Iterator[Self]:
+        """A transaction of this thread: what is written inside is on disk together at the end, or, after an
+        exception, not at all. Other writers wait meanwhile. Batches do not nest; recall inside one does not find what
+        the batch itself wrote, `get` and `list` do.
+
+        >>> memory = example_store()
+        >>> with memory.batch():
+        ...     one, two = memory.remember("one"), memory.remember("two")
+        >>> memory.stats().memories
+        2
+        """
+        core = self._core()
+        core.begin_batch()
+        try:
+            yield self
+        except BaseException:
+            core.rollback_batch()
+            raise
+        core.commit_batch()
+        self._background.wake()
+
+    def flush(self) -> None:
+        """Brings everything derived up to date: access counts written, text index and vectors caught up.
+
+        Raises whatever the embedder raises.
+        """
+        core = self._core()
+        core.flush_uses()
+        core.catch_up_text()
+        self._vectors.embed_waiting()
+
+
+def _end(pid: int, vectors: Vectors, background: Background, replica: Replica) -> None:
+    if os.getpid() != pid:
+        # The store is the parent's, and its threads and locks are not here.
+        return
+    vectors.stop()
+    background.stop()
+    replica.close()
+
+
+def now_ms() -> int:
+    return int(time() * 1000)
+
+
+def _folder(path: str | os.PathLike[str] | None) -> str:
+    if path is not None:
+        return os.path.expanduser(named(path))
+    return str(default_path())
+
+
+def named(path: str | os.PathLike[str]) -> str:
+    """The path as text. Anything else is refused: `open` would take a number for a descriptor, and close it."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(name := os.fspath(path), str):
+        raise TypeError(f"path is text or a Path, not {type(path).__name__}")
+    if not name:
+        raise ValueError("path is empty")
+    return name
