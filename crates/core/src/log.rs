@@ -4,7 +4,6 @@ use crate::admit::{LogFacts, Verified, verify};
 use crate::error::{Refusal, Result};
 use crate::id::{Fingerprint, LogId, Salt, Signature};
 use crate::limits;
-use crate::member::Role;
 use crate::operation::{Body, Header, Operation, commitment};
 use crate::payload::Payload;
 use crate::sign::SecretKey;
@@ -122,9 +121,4 @@ impl Head {
             expires_ms: draft.expires_ms,
         })
     }
-}
-
-/// Facts of a log in an open space, where everyone may do everything.
-pub fn open_facts(replica: crate::id::ReplicaKey, epoch: crate::id::Epoch) -> LogFacts {
-    LogFacts { replica, epoch, role: Role::Administrator }
 }

@@ -129,10 +129,6 @@ impl Replica {
         Ok(rows.into_iter().map(|row| row.map(|row| self.memory(row))).collect())
     }
 
-    fn ids_with_prefix(&self, py: Python<'_>, prefix: &str, limit: usize) -> PyResult<Vec<String>> {
-        self.run(py, |store| store.ids_with_prefix(prefix, limit))
-    }
-
     fn list<'py>(
         &self,
         py: Python<'py>,

@@ -68,20 +68,6 @@ impl Store {
         self.read(|connection| ids.iter().map(|id| row::by_id(connection, id, now_ms)).collect())
     }
 
-    /// Ids that begin with `prefix`, at most `limit`, in their order.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn ids_with_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {
-        self.read(|connection| {
-            let sql = "SELECT id FROM memory WHERE id >= ?1 AND substr(id, 1, ?2) = ?1 ORDER BY id LIMIT ?3";
-            let mut statement = connection.prepare_cached(sql)?;
-            let values = (prefix, prefix.chars().count() as i64, limit as i64);
-            let rows = statement.query_map(values, |row| row.get(0))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-    }
-
     /// Memories that pass the filter, sorted, from `offset` on, at most `limit`.
     ///
     /// # Errors
@@ -190,7 +176,7 @@ impl Store {
         self.read(crate::search::ground_position)
     }
 
-    /// What SQLite counts up whenever another connection committed: cheap to ask often.
+    /// Changes of views after this position of the feed, in its order, at most `limit`: one for each memory.
     ///
     /// # Errors
     /// Those of the disk.

@@ -7,7 +7,7 @@ use chrysalis_core::admit::LogFacts;
 use chrysalis_core::causality::LogNumber;
 use chrysalis_core::id::{Epoch, Salt};
 use chrysalis_core::limits;
-use chrysalis_core::log::{Draft, Head, open_facts};
+use chrysalis_core::log::{Draft, Head};
 use chrysalis_core::member::{Grant, Open, Space};
 use chrysalis_core::payload::Payload;
 use chrysalis_core::sign::SecretKey;
@@ -139,7 +139,7 @@ impl Turn {
                  SELECT log, max(sequence), position FROM operation GROUP BY log",
         )?;
         let id = open.log();
-        let mut head = Head::unopened(id, LogFacts { role, ..open_facts(replica, epoch) });
+        let mut head = Head::unopened(id, LogFacts { replica, epoch, role });
         let draft = self.draft(connection, Payload::Open(Box::new(open)), None)?;
         let draft = Draft { payload_bytes_max: limits::PAYLOAD_BYTES_DEFAULT, ..draft };
         let verified = head.extend(&shared.key, draft)?;

@@ -38,11 +38,6 @@ impl Store {
         pending.len()
     }
 
-    /// Whether there are uses that are not written yet.
-    pub fn has_uses(&self) -> bool {
-        !self.uses.pending().is_empty()
-    }
-
     /// Writes the counted uses as operations.
     ///
     /// # Errors
