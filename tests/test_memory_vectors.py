@@ -111,6 +111,22 @@ def test_vectors_are_made_in_the_background_and_kept(opened):
     assert embedder.calls == before + 1
 
 
+def test_the_end_of_a_long_memory_is_found_by_meaning(opened):
+    texts = []
+
+    def embed(text):
+        texts.append(text)
+        return synonyms(text)
+
+    memory = opened(embed)
+    memory.remember("weather and wind all day. " * 60 + "The oven is hot. " * 20)
+    memory.remember("a letter about the weather and the rain")
+    memory.flush()
+    assert max(map(len, texts)) <= 800
+    assert found(memory.recall("kiln", mode="vector"))[0].startswith("weather and wind")
+    assert memory.stats().vectors == 2
+
+
 def test_vectors_are_made_again_after_a_rebuild(opened):
     memory = opened(bag_of_words)
     memory.remember("the kiln")

@@ -257,7 +257,10 @@ class Reading(Opened):
         core = self._core()
         numbers = core.stats()
         embedder = self._vectors.embedder
-        waiting = 0 if embedder is None else len(core.pending_vectors(embedder.name, 1_000_000))
+        waiting = 0
+        if embedder is not None:
+            memories, embedded = core.vector_state(embedder.name)
+            waiting = memories - embedded
         return Stats(
             path=str(self._replica.path),
             space=self.space,

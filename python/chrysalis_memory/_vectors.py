@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from itertools import islice
 
 from chrysalis_memory._core import Replica
 from chrysalis_memory.embedding import Embedder, as_floats
@@ -59,9 +60,10 @@ class Vectors:
             waiting = self._replica.pending_vectors(embedder.name, limit)
             if not waiting:
                 return 0
-            vectors = _embed(embedder, [content for _, content, _ in waiting])
-            entries = [(number, digest, vector) for (number, _, digest), vector in zip(waiting, vectors, strict=True)]
-            self._replica.put_vectors(embedder.name, entries)
+            # A long memory has several passages, each with a vector of its own.
+            vectors = iter(_embed(embedder, [text for _, texts, _ in waiting for text in texts]))
+            made = [(number, digest, list(islice(vectors, len(texts)))) for number, texts, digest in waiting]
+            self._replica.put_vectors(embedder.name, made)
             return len(waiting)
 
     def of_query(self, query: str) -> tuple[tuple[str, list[float]] | None, str | None]:

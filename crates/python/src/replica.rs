@@ -8,7 +8,7 @@ use chrysalis_core::payload::Field;
 use chrysalis_store::search::filter::Filter;
 use chrysalis_store::search::fuse::Mode;
 use chrysalis_store::{
-    ConnectionOptions, Found, MemoryRow, Order, Query, Remember, Revision, Store, StoreError, StoreOptions,
+    ConnectionOptions, Found, MadeVectors, MemoryRow, Order, Query, Remember, Revision, Store, StoreError, StoreOptions,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -189,14 +189,29 @@ impl Replica {
         self.run(py, Store::catch_up_text)
     }
 
-    /// Memories whose content has no vector of this model yet: (number, content, digest).
-    fn pending_vectors(&self, py: Python<'_>, model: &str, limit: usize) -> PyResult<Vec<(i64, String, Vec<u8>)>> {
+    /// Memories whose content has no vectors of this model yet: (number, passages, digest).
+    #[allow(clippy::type_complexity)]
+    fn pending_vectors(&self, py: Python<'_>, model: &str, limit: usize) -> PyResult<Vec<(i64, Vec<String>, Vec<u8>)>> {
         let pending = self.run(py, |store| store.pending_vectors(model, limit))?;
-        Ok(pending.into_iter().map(|one| (one.number, one.content, one.digest.as_bytes().to_vec())).collect())
+        Ok(pending.into_iter().map(|one| (one.number, one.texts, one.digest.as_bytes().to_vec())).collect())
     }
 
-    fn put_vectors(&self, py: Python<'_>, model: &str, vectors: Vec<(i64, Vec<u8>, Vec<f32>)>) -> PyResult<usize> {
-        self.run(py, |store| store.put_vectors(model, vectors))
+    fn put_vectors(&self, py: Python<'_>, model: &str, made: Vec<MadeVectors>) -> PyResult<usize> {
+        self.run(py, |store| store.put_vectors(model, made))
+    }
+
+    fn vector_state(&self, py: Python<'_>, model: &str) -> PyResult<(usize, usize)> {
+        self.run(py, |store| store.vector_state(model))
+    }
+
+    /// Models as (name, dimensions, memories, vectors).
+    fn vector_models(&self, py: Python<'_>) -> PyResult<Vec<(String, usize, usize, usize)>> {
+        let models = self.run(py, Store::vector_models)?;
+        Ok(models.into_iter().map(|one| (one.name, one.dimensions, one.memories, one.passages)).collect())
+    }
+
+    fn drop_vectors(&self, py: Python<'_>, model: &str) -> PyResult<usize> {
+        self.run(py, |store| store.drop_vectors(model))
     }
 
     fn history<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Bound<'py, PyList>> {

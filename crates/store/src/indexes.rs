@@ -127,7 +127,7 @@ impl Indexes {
 
     /// Erases memories from every derived file and its write-ahead log; false when a reader kept a log from being
     /// emptied, so that it has to be tried again.
-    pub(crate) fn erase(&self, numbers: &[i64]) -> Result<bool, StoreError> {
+    pub(crate) fn erase(&self, ground: &Connection, numbers: &[i64]) -> Result<bool, StoreError> {
         self.frequencies.clear();
         let text_gone = match self.with_text(|index| text::erase(index, numbers)) {
             Err(error) if is_damage(&error) => self.reset_text().map(|()| true),
@@ -136,7 +136,7 @@ impl Indexes {
         if !self.vectors_path.exists() {
             return Ok(text_gone);
         }
-        let vectors_gone = match self.with_vectors(|vectors| vector::erase(vectors, numbers)) {
+        let vectors_gone = match self.with_vectors(|vectors| vector::erase(ground, vectors, numbers)) {
             Err(error) if is_damage(&error) => {
                 self.with_vectors(|vectors| vector::reset(vectors, self.mark)).map(|()| true)
             }
@@ -168,7 +168,7 @@ impl Store {
         if numbers.is_empty() {
             return Ok(());
         }
-        let derived_gone = self.indexes.erase(&numbers)?;
+        let derived_gone = self.read(|ground| self.indexes.erase(ground, &numbers))?;
         self.scrub_ground()?;
         let ground_gone = self.writer.checkpoint_now(true)?.complete;
         if !(derived_gone && ground_gone) {

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrysalis_core::id::ContentDigest;
 use rusqlite::Connection;
 
 use crate::error::StoreError;
-use crate::search::vector::{self, NewVector, Pending};
 use crate::store::Store;
 
 /// Numbers by name.
@@ -67,27 +65,6 @@ impl Store {
             }
         }
         Ok(bytes)
-    }
-
-    /// Memories whose present content has no vector of this model, oldest change first, at most `limit`.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn pending_vectors(&self, model: &str, limit: usize) -> Result<Vec<Pending>, StoreError> {
-        self.read(|ground| self.indexes.with_vectors(|vectors| vector::pending(ground, vectors, model, limit)))
-    }
-
-    /// Puts vectors of a model: (number, digest of the content that was embedded, values). Returns how many were
-    /// taken; one whose memory has changed since is left to wait.
-    ///
-    /// # Errors
-    /// [`StoreError::Invalid`] for vectors that are not finite, all zero or of different lengths; those of the disk.
-    pub fn put_vectors(&self, model: &str, vectors: Vec<(i64, Vec<u8>, Vec<f32>)>) -> Result<usize, StoreError> {
-        let mut new = Vec::with_capacity(vectors.len());
-        for (number, digest, values) in vectors {
-            new.push(NewVector { number, digest: ContentDigest::from_slice(&digest)?, values });
-        }
-        self.read(|ground| self.indexes.with_vectors(|vectors| vector::put(ground, vectors, model, &new)))
     }
 }
 

@@ -9,6 +9,7 @@ use std::fs;
 use chrysalis_store::StoreError;
 use chrysalis_store::search::filter::Filter;
 use chrysalis_store::search::matrix::Matrix;
+use chrysalis_store::search::passages::PASSAGES_MAX;
 use chrysalis_store::search::vector::{self, NewVector, Pending};
 use chrysalis_store::search::{Number, nearest};
 use proptest::prelude::*;
@@ -22,12 +23,12 @@ fn open(ground: &Ground) -> Connection {
 /// Embeds all that is pending by a function of the content; returns how many vectors were put.
 fn embed(ground: &Ground, vectors: &mut Connection, model: &str, values: impl Fn(&str) -> Vec<f32>) -> usize {
     let pending = vector::pending(&ground.connection, vectors, model, 10_000).unwrap();
-    let new: Vec<NewVector> = pending.iter().map(|memory| vector_of(memory, values(&memory.content))).collect();
+    let new: Vec<NewVector> = pending.iter().map(|memory| vector_of(memory, values(&memory.texts.concat()))).collect();
     vector::put(&ground.connection, vectors, model, &new).unwrap()
 }
 
 fn vector_of(memory: &Pending, values: Vec<f32>) -> NewVector {
-    NewVector { number: memory.number, digest: memory.digest, values }
+    NewVector { number: memory.number, digest: memory.digest, passages: vec![values] }
 }
 
 /// The same content has the same direction, seeded by its bytes.
@@ -54,7 +55,7 @@ fn a_memory_waits_for_its_vector_until_it_has_one_of_its_present_content() {
     ground.touch(1);
     ground.update(2, &said("two and a half"));
     let pending = vector::pending(&ground.connection, &vectors, "m", 10).unwrap();
-    assert_eq!(pending.iter().map(|memory| memory.content.as_str()).collect::<Vec<_>>(), vec!["two and a half"]);
+    assert_eq!(pending.iter().map(|memory| memory.texts.as_slice()).collect::<Vec<_>>(), vec![["two and a half"]]);
 }
 
 #[test]
@@ -85,6 +86,101 @@ fn the_nearest_memories_come_first_with_their_cosine() {
     assert!((hits[0].cosine - 1.0).abs() < 1e-6 && (hits[1].cosine - 0.5_f32.sqrt()).abs() < 1e-6);
     assert_eq!(numbers(&matrix.search(&[0.0, 1.0], Some(&[1, 3, 77]), 9).unwrap()), vec![3, 1]);
     assert_eq!(numbers(&matrix.cosines(&[0.0, 1.0], &[2, 99]).unwrap()), vec![2]);
+}
+
+#[test]
+fn a_memory_is_as_near_as_its_nearest_passage_and_that_is_told() {
+    let ground = Ground::with(&["both", "west", &"A sentence that is long enough. ".repeat(40)]);
+    let mut vectors = open(&ground);
+    let pending = vector::pending(&ground.connection, &vectors, "m", 10).unwrap();
+    assert_eq!(pending.iter().map(|memory| memory.texts.len()).collect::<Vec<_>>(), vec![1, 1, 2]);
+    let directions = [vec![vec![0.0, 1.0]], vec![vec![-1.0, 0.0]], vec![vec![-1.0, 0.0], vec![1.0, 0.0]]];
+    let new: Vec<NewVector> = pending
+        .iter()
+        .zip(directions)
+        .map(|(memory, passages)| NewVector { number: memory.number, digest: memory.digest, passages })
+        .collect();
+    assert_eq!(vector::put(&ground.connection, &mut vectors, "m", &new).unwrap(), 3);
+    let matrix = Matrix::new("m");
+    matrix.catch_up(&mut vectors).unwrap();
+    let hits = matrix.search(&[1.0, 0.0], None, 9).unwrap();
+    let told: Vec<_> = hits.iter().map(|hit| (hit.number, hit.cosine, hit.passage)).collect();
+    assert_eq!(told, vec![(3, 1.0, 1), (1, 0.0, 0), (2, -1.0, 0)]);
+    // Many passages of one memory do not crowd out another memory.
+    assert_eq!(numbers(&matrix.search(&[-1.0, 0.1], None, 2).unwrap()).len(), 2);
+}
+
+#[test]
+fn a_memory_without_vectors_or_with_too_many_is_refused() {
+    let ground = Ground::with(&["one", "two"]);
+    let mut vectors = open(&ground);
+    let pending = vector::pending(&ground.connection, &vectors, "m", 10).unwrap();
+    for passages in [vec![], vec![vec![1.0, 0.0]; PASSAGES_MAX + 1]] {
+        let bad = NewVector { number: pending[0].number, digest: pending[0].digest, passages };
+        let new = [vector_of(&pending[1], vec![1.0, 0.0]), bad];
+        assert!(matches!(vector::put(&ground.connection, &mut vectors, "m", &new), Err(StoreError::Invalid(_))));
+    }
+    assert_eq!(vector::models(&vectors).unwrap(), vec![]);
+}
+
+#[test]
+fn what_each_model_holds_is_counted() {
+    let ground = Ground::with(&["one", "two", &"three and more. ".repeat(80)]);
+    let mut vectors = open(&ground);
+    let counted = |vectors: &Connection| {
+        let models = vector::models(vectors).unwrap();
+        models.into_iter().map(|model| (model.name, model.memories, model.passages)).collect::<Vec<_>>()
+    };
+    assert_eq!(vector::state(&ground.connection, &vectors, "m").unwrap(), (3, 0));
+    embed(&ground, &mut vectors, "m", direction);
+    embed(&ground, &mut vectors, "other", direction);
+    assert_eq!(counted(&vectors), vec![("m".to_owned(), 3, 3), ("other".to_owned(), 3, 3)]);
+    assert_eq!(vector::state(&ground.connection, &vectors, "m").unwrap(), (3, 3));
+    assert_eq!(vector::pending(&ground.connection, &vectors, "m", 10).unwrap(), vec![]);
+    assert_eq!(vector::state(&ground.connection, &vectors, "m").unwrap(), (3, 3));
+
+    ground.remove(1);
+    vector::erase(&ground.connection, &mut vectors, &[1]).unwrap();
+    ground.update(2, &said("zwei"));
+    assert_eq!(vector::state(&ground.connection, &vectors, "m").unwrap(), (2, 2));
+    vector::erase(&ground.connection, &mut vectors, &[2]).unwrap();
+    assert_eq!(vector::state(&ground.connection, &vectors, "m").unwrap(), (2, 1));
+    assert_eq!(counted(&vectors), vec![("m".to_owned(), 1, 1), ("other".to_owned(), 1, 1)]);
+}
+
+#[test]
+fn erasing_superseded_content_keeps_the_vector_of_the_present_one() {
+    let ground = Ground::with(&["one"]);
+    let mut vectors = open(&ground);
+    embed(&ground, &mut vectors, "old", |_| vec![1.0, 0.0]);
+    ground.update(1, &said("uno"));
+    embed(&ground, &mut vectors, "new", |_| vec![0.0, 1.0]);
+    let matrix = Matrix::new("new");
+    matrix.catch_up(&mut vectors).unwrap();
+    assert_eq!(vector::erase(&ground.connection, &mut vectors, &[1]).unwrap().erased, 1);
+    matrix.catch_up(&mut vectors).unwrap();
+    assert_eq!(numbers(&matrix.search(&[0.0, 1.0], None, 1).unwrap()), vec![1]);
+    assert_eq!(vector::pending(&ground.connection, &vectors, "new", 9).unwrap(), vec![]);
+    assert_eq!(vector::pending(&ground.connection, &vectors, "old", 9).unwrap().len(), 1);
+}
+
+#[test]
+fn a_model_that_is_dropped_leaves_the_others_and_may_come_back_with_other_dimensions() {
+    let ground = Ground::with(&["one", "two"]);
+    let mut vectors = open(&ground);
+    embed(&ground, &mut vectors, "m", |_| vec![1.0, 0.0]);
+    embed(&ground, &mut vectors, "other", |_| vec![1.0, 0.0]);
+    let (matrix, other) = (Matrix::new("m"), Matrix::new("other"));
+    matrix.catch_up(&mut vectors).unwrap();
+    assert_eq!(vector::drop_model(&mut vectors, "m").unwrap(), 2);
+    assert_eq!(vector::drop_model(&mut vectors, "m").unwrap(), 0);
+    for matrix in [&matrix, &other] {
+        matrix.catch_up(&mut vectors).unwrap();
+    }
+    assert_eq!((matrix.len(), other.len()), (0, 2));
+    embed(&ground, &mut vectors, "m", |_| vec![1.0, 0.0, 0.0]);
+    matrix.catch_up(&mut vectors).unwrap();
+    assert_eq!(matrix.search(&[1.0, 0.0, 0.0], None, 9).unwrap().len(), 2);
 }
 
 #[test]
@@ -150,7 +246,7 @@ fn a_matrix_that_was_loaded_drops_what_another_connection_erased_or_replaced() {
     matrix.catch_up(&mut mine).unwrap();
 
     ground.remove(1);
-    vector::erase(&mut theirs, &[1]).unwrap();
+    vector::erase(&ground.connection, &mut theirs, &[1]).unwrap();
     ground.update(2, &said("zwei"));
     embed(&ground, &mut theirs, "m", |_| vec![0.0, 1.0]);
     assert!(matrix.catch_up(&mut mine).unwrap());
@@ -234,7 +330,7 @@ proptest! {
                 (2, false) => {
                     let number = living.swap_remove(at % living.len());
                     ground.remove(number);
-                    vector::erase(&mut vectors, &[number]).unwrap();
+                    vector::erase(&ground.connection, &mut vectors, &[number]).unwrap();
                 }
                 _ => living.push(ground.remember(&said(&format!("new {at}")))),
             }

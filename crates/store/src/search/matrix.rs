@@ -1,4 +1,4 @@
-//! All vectors of one model in memory, side by side, searched exactly.
+//! The vectors of one model in memory, side by side, searched exactly.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
@@ -6,12 +6,10 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rusqlite::{Connection, params};
 
+use super::packed::{Query, unpack};
 use super::vector;
 use super::{Number, state_row};
 use crate::error::StoreError;
-
-/// Numbers multiplied side by side: a multiple of what any vector unit does at once, so that the compiler uses it.
-const LANES: usize = 16;
 
 /// The vectors of one model, shared by the threads of a process.
 #[derive(Debug)]
@@ -20,31 +18,37 @@ pub struct Matrix {
     held: RwLock<Held>,
 }
 
-/// A memory and the cosine between it and the query, from -1 to 1.
+/// A memory and the cosine between it and the query, from -1 to 1. A memory is as near as its nearest passage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VectorHit {
     /// Which memory.
     pub number: Number,
-    /// How near: greater is nearer.
+    /// How near its nearest passage is: greater is nearer.
     pub cosine: f32,
+    /// Which passage that is, counted from 0; see [`super::passages::passages`].
+    pub passage: usize,
 }
 
 #[derive(Debug, Default)]
 struct Held {
     generation: Vec<u8>,
     position: i64,
+    model: i64,
     dimensions: usize,
-    /// Values per row: the dimensions, filled up with zeros to whole lanes.
-    stride: usize,
-    values: Vec<f32>,
-    rows: Vec<Row>,
+    /// The bytes of all passages, one after the other, and the factor of each.
+    values: Vec<u8>,
+    scales: Vec<f32>,
+    memories: Vec<Row>,
     row_of: HashMap<Number, usize>,
 }
 
+/// A memory, and where its passages stand.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     number: Number,
     position: i64,
+    first: usize,
+    passages: usize,
 }
 
 /// Where the file stands.
@@ -65,12 +69,12 @@ impl Matrix {
         &self.model
     }
 
-    /// How many vectors are held.
+    /// How many memories are held.
     pub fn len(&self) -> usize {
-        self.read().rows.len()
+        self.read().memories.len()
     }
 
-    /// Tells whether no vector is held.
+    /// Tells whether no memory is held.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -149,60 +153,55 @@ impl Held {
     }
 
     fn follow(&mut self, vectors: &Connection, model_name: &str) -> Result<(), StoreError> {
-        if let Some(model) = vector::model(vectors, model_name)? {
-            self.dimensions = model.dimensions;
-            self.stride = model.dimensions.next_multiple_of(LANES);
-            self.take_over(vectors, model.id)?;
+        let model = vector::model(vectors, model_name)?;
+        let (id, dimensions) = model.map_or((0, 0), |model| (model.id, model.dimensions));
+        if id != self.model {
+            // The model's vectors were dropped, and perhaps others were put under the same name.
+            *self = Self { generation: std::mem::take(&mut self.generation), model: id, dimensions, ..Self::default() };
         }
-        self.drop_erased(vectors)
+        self.take_over(vectors)?;
+        self.drop_erased(vectors)?;
+        self.close_gaps();
+        Ok(())
     }
 
-    fn take_over(&mut self, vectors: &Connection, model: i64) -> Result<(), StoreError> {
+    fn take_over(&mut self, vectors: &Connection) -> Result<(), StoreError> {
         let mut statement = vectors
-            .prepare_cached("SELECT number, position, value FROM main.vector WHERE model = ?1 AND position > ?2")?;
-        let mut rows = statement.query(params![model, self.position])?;
+            .prepare_cached("SELECT number, position, value FROM main.vector WHERE position > ?2 AND model = ?1")?;
+        let mut rows = statement.query(params![self.model, self.position])?;
         while let Some(row) = rows.next()? {
-            let bytes = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-            let entry = Row { number: row.get(0)?, position: row.get(1)? };
-            self.put(entry, bytes);
+            let packed = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+            self.put(row.get(0)?, row.get(1)?, packed);
         }
         Ok(())
     }
 
     /// A value that is not as long as the model says is damage that SQLite cannot see; it is nobody's neighbour.
-    fn put(&mut self, row: Row, bytes: &[u8]) {
-        if bytes.len() != self.dimensions * size_of::<f32>() {
-            return;
+    fn put(&mut self, number: Number, position: i64, packed: &[u8]) {
+        let first = self.scales.len();
+        for (scale, values) in unpack(packed, self.dimensions) {
+            self.scales.push(scale);
+            self.values.extend_from_slice(values);
         }
-        let at = self.row_for(row);
-        let slot = &mut self.values[at * self.stride..][..self.dimensions];
-        for (value, four) in slot.iter_mut().zip(bytes.as_chunks::<4>().0) {
-            *value = f32::from_le_bytes(*four);
+        let row = Row { number, position, first, passages: self.scales.len() - first };
+        match self.row_of.get(&number) {
+            Some(&at) => self.memories[at] = row,
+            None => {
+                self.row_of.insert(number, self.memories.len());
+                self.memories.push(row);
+            }
         }
-        normalise(slot);
-    }
-
-    fn row_for(&mut self, row: Row) -> usize {
-        if let Some(&at) = self.row_of.get(&row.number) {
-            self.rows[at] = row;
-            return at;
-        }
-        let at = self.rows.len();
-        self.rows.push(row);
-        self.row_of.insert(row.number, at);
-        self.values.resize(self.values.len() + self.stride, 0.0);
-        at
     }
 
     fn drop_erased(&mut self, vectors: &Connection) -> Result<(), StoreError> {
-        let sql = "SELECT number, position FROM main.dropped WHERE position > ?1";
+        let sql = "SELECT number, position FROM main.dropped WHERE position > ?2 AND model = ?1";
         let mut statement = vectors.prepare_cached(sql)?;
-        let mut rows = statement.query([self.position])?;
+        let mut rows = statement.query(params![self.model, self.position])?;
         while let Some(row) = rows.next()? {
             let (number, position): (Number, i64) = (row.get(0)?, row.get(1)?);
             // A vector put after the erasure stays.
             if let Some(&at) = self.row_of.get(&number)
-                && self.rows[at].position < position
+                && self.memories[at].position < position
             {
                 self.remove(at);
             }
@@ -211,71 +210,55 @@ impl Held {
     }
 
     fn remove(&mut self, at: usize) {
-        let last = self.rows.len() - 1;
-        let (start, stride) = (last * self.stride, self.stride);
-        self.row_of.remove(&self.rows[at].number);
-        if at != last {
-            self.values.copy_within(start..start + stride, at * stride);
-            self.row_of.insert(self.rows[last].number, at);
+        self.row_of.remove(&self.memories[at].number);
+        self.memories.swap_remove(at);
+        if let Some(moved) = self.memories.get(at) {
+            self.row_of.insert(moved.number, at);
         }
-        self.rows.swap_remove(at);
-        self.values.truncate(start);
     }
 
-    /// The query at length one and filled up to whole lanes; `None` when it or the matrix has nothing to compare.
-    fn prepare(&self, query: &[f32], model: &str) -> Result<Option<Vec<f32>>, StoreError> {
-        if self.rows.is_empty() {
+    /// Gives back what replaced and removed memories took, once that is half.
+    fn close_gaps(&mut self) {
+        let living: usize = self.memories.iter().map(|row| row.passages).sum();
+        if living * 2 >= self.scales.len() {
+            return;
+        }
+        let (mut values, mut scales) = (Vec::new(), Vec::new());
+        for row in &mut self.memories {
+            let passages = row.first..row.first + row.passages;
+            row.first = scales.len();
+            values.extend_from_slice(&self.values[passages.start * self.dimensions..passages.end * self.dimensions]);
+            scales.extend_from_slice(&self.scales[passages]);
+        }
+        (self.values, self.scales) = (values, scales);
+    }
+
+    /// The query, ready to be compared; `None` when it or the matrix has nothing to compare.
+    fn prepare(&self, query: &[f32], model: &str) -> Result<Option<Query>, StoreError> {
+        if self.memories.is_empty() {
             return Ok(None);
         }
-        if query.len() != self.dimensions {
-            return Err(StoreError::Invalid(format!(
-                "the query has {} dimensions, and the vectors of model {model:?} have {}",
-                query.len(),
-                self.dimensions
-            )));
-        }
-        let mut prepared = query.to_vec();
-        let usable = normalise(&mut prepared);
-        prepared.resize(self.stride, 0.0);
-        Ok(usable.then_some(prepared))
+        Query::new(query, model, self.dimensions)
     }
 
-    fn each(&self, query: &[f32], mut found: impl FnMut(VectorHit)) {
-        for (row, values) in self.rows.iter().zip(self.values.chunks_exact(self.stride)) {
-            found(VectorHit { number: row.number, cosine: dot(query, values) });
-        }
+    fn each(&self, query: &Query, mut found: impl FnMut(VectorHit)) {
+        self.memories.iter().filter_map(|row| self.hit(query, row)).for_each(&mut found);
     }
 
-    fn some(&self, query: &[f32], numbers: &[Number], mut found: impl FnMut(VectorHit)) {
-        for &number in numbers {
-            if let Some(&at) = self.row_of.get(&number) {
-                let values = &self.values[at * self.stride..][..self.stride];
-                found(VectorHit { number, cosine: dot(query, values) });
-            }
-        }
+    fn some(&self, query: &Query, numbers: &[Number], mut found: impl FnMut(VectorHit)) {
+        let rows = numbers.iter().filter_map(|number| Some(&self.memories[*self.row_of.get(number)?]));
+        rows.filter_map(|row| self.hit(query, row)).for_each(&mut found);
     }
-}
 
-/// Brings a vector to length one; false for one that has no direction.
-fn normalise(values: &mut [f32]) -> bool {
-    let length = values.iter().map(|value| f64::from(*value) * f64::from(*value)).sum::<f64>().sqrt();
-    let usable = length.is_finite() && length > 0.0;
-    let factor = if usable { 1.0 / length } else { 0.0 };
-    for value in values {
-        *value = (f64::from(*value) * factor) as f32;
+    /// The nearest passage of a memory.
+    fn hit(&self, query: &Query, row: &Row) -> Option<VectorHit> {
+        let passages = (0..row.passages).map(|passage| {
+            let at = row.first + passage;
+            let values = &self.values[at * self.dimensions..][..self.dimensions];
+            VectorHit { number: row.number, cosine: query.cosine(self.scales[at], values), passage }
+        });
+        passages.max_by(|one, other| one.cosine.total_cmp(&other.cosine).then(other.passage.cmp(&one.passage)))
     }
-    usable
-}
-
-/// The product of two rows of whole lanes. Each lane adds up for itself, which lets the compiler do all at once.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum()
 }
 
 /// The best `k` hits offered so far; the worst of them stands on top, ready to be replaced.

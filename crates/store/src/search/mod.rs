@@ -12,6 +12,8 @@ pub mod fuse;
 pub mod lookup;
 pub mod matrix;
 pub mod nearest;
+pub mod packed;
+pub mod passages;
 pub mod query;
 pub mod text;
 pub mod vector;
