@@ -39,6 +39,8 @@ class CommandLine:
         self._capsys = capsys
         self._monkeypatch = monkeypatch
         monkeypatch.setenv("CHRYSALIS_STORE", str(store))
+        # Answers must not depend on what is installed on the machine that runs the tests.
+        monkeypatch.setenv("CHRYSALIS_EMBEDDER", "none")
         monkeypatch.setenv("COLUMNS", "100")
         monkeypatch.setenv("TERM", "dumb")
 

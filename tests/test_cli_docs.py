@@ -13,7 +13,17 @@ from chrysalis_memory.cli.app import build_app
 
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs" / "cli.md"
-COMMANDS = typer.main.get_command(build_app()).commands
+
+
+def commands(group, prefix=""):
+    found = {}
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {f"{prefix}{name}": command} if inner is None else commands(command, f"{prefix}{name} ")
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(build_app()))
 
 PROMISED = {"remember", "recall", "show", "list", "update", "forget", "history", "graph", "import", "export"} | {
     "verify",
@@ -22,6 +32,9 @@ PROMISED = {"remember", "recall", "show", "list", "update", "forget", "history",
     "rebuild",
     "demo",
     "bench",
+    "models list",
+    "models install",
+    "models test",
 }
 
 

@@ -170,7 +170,7 @@ def test_every_dependency_has_a_reason():
     design = text_of("docs/design.md")
     workspace = text_of("Cargo.toml").split("[workspace.dependencies]")[1].split("\n\n")[0]
     crates = [name for name in re.findall(r"^([\w-]+) = ", workspace, re.MULTILINE) if not name.startswith("chrysalis")]
-    listed = re.findall(r"^(?:dependencies|test|bench|dev) = \[(.*?)\]$", text_of("pyproject.toml"), re.MULTILINE)
+    listed = re.findall(r"^(?:dependencies|local|test|bench|dev) = \[(.*?)\]$", text_of("pyproject.toml"), re.MULTILINE)
     packages = [name for line in listed for name in re.findall(r'"([\w-]+)', line) if name != "chrysalis-memory"]
     assert len(crates) > 5
     assert len(packages) > 5

@@ -42,6 +42,7 @@ def test_codes_are_stable_and_unique():
         "peer_misbehaved": "PeerMisbehaved",
         "link_timeout": "LinkTimeout",
         "link_closed": "LinkClosed",
+        "model_error": "ModelError",
         "not_found": "NotFound",
     }
 

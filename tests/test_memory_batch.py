@@ -197,7 +197,10 @@ def test_threads_write_read_and_forget_at_once_without_loss(memory):
 
 
 def test_two_objects_of_one_process_share_one_store(tmp_path):
-    with ChrysalisMemory(tmp_path, agent_id="ada") as one, ChrysalisMemory(tmp_path, agent_id="ben") as other:
+    with (
+        ChrysalisMemory(tmp_path, agent_id="ada", embedder="none") as one,
+        ChrysalisMemory(tmp_path, agent_id="ben", embedder="none") as other,
+    ):
         note = one.remember("from ada")
         assert other.get(note.id) == note
         assert found(other.recall("ada")) == ["from ada"]

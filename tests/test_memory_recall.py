@@ -122,7 +122,7 @@ def test_quoted_words_are_a_phrase(memory):
 
 
 def test_a_write_is_found_at_once_by_everyone(tmp_path):
-    with ChrysalisMemory(tmp_path) as one, ChrysalisMemory(tmp_path) as other:
+    with ChrysalisMemory(tmp_path, embedder="none") as one, ChrysalisMemory(tmp_path, embedder="none") as other:
         for number in range(20):
             one.remember(f"word{number}")
             assert found(other.recall(f"word{number}")) == [f"word{number}"]

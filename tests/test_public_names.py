@@ -37,6 +37,7 @@ NAMES = {
     "MemoryDocument",
     "MemoryStorage",
     "MemoryType",
+    "ModelError",
     "NotAllowed",
     "NotFound",
     "ORSet",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
 from itertools import islice
 
 from chrysalis_memory._core import Replica
-from chrysalis_memory.embedding import Embedder, as_floats
+from chrysalis_memory.embedding.protocol import Embedder, embed_question, embed_texts
 
 __all__ = ["Vectors"]
 
@@ -61,7 +60,7 @@ class Vectors:
             if not waiting:
                 return 0
             # A long memory has several passages, each with a vector of its own.
-            vectors = iter(_embed(embedder, [text for _, texts, _ in waiting for text in texts]))
+            vectors = iter(embed_texts(embedder, [text for _, texts, _ in waiting for text in texts]))
             made = [(number, digest, list(islice(vectors, len(texts)))) for number, texts, digest in waiting]
             self._replica.put_vectors(embedder.name, made)
             return len(waiting)
@@ -72,14 +71,7 @@ class Vectors:
             return None, self._missing
         try:
             with self._alone:
-                return (self._embedder.name, _embed(self._embedder, [query])[0]), None
+                return (self._embedder.name, embed_question(self._embedder, query)), None
         except Exception as error:  # noqa: BLE001 - whatever an embedder does, recall answers from the words
             _log.warning("the embedder failed: %s", error)
             return None, f"the embedder failed ({error})"
-
-
-def _embed(embedder: Embedder, texts: Sequence[str]) -> list[list[float]]:
-    vectors = [as_floats(vector) for vector in embedder.embed(texts)]
-    if len(vectors) != len(texts):
-        raise ValueError(f"the embedder {embedder.name} returned {len(vectors)} vectors for {len(texts)} texts")
-    return vectors

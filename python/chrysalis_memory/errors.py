@@ -21,6 +21,7 @@
     │   ├── PeerMisbehaved   the other side broke the protocol
     │   ├── LinkTimeout      the other side is too slow
     │   └── LinkClosed       the connection ended
+    ├── ModelError       an embedding model is missing, damaged or gives no usable vectors
     └── NotFound         there is no memory with that id
 
 Misuse raises `ValueError` or `TypeError`, as Python does. Each error carries a stable `code` to branch on,
@@ -46,6 +47,7 @@ __all__ = [
     "LinkError",
     "LinkTimeout",
     "Malformed",
+    "ModelError",
     "NotAllowed",
     "NotFound",
     "PeerMisbehaved",
@@ -218,6 +220,13 @@ class LinkClosed(LinkError):
 
     default_code = "link_closed"
     default_hint = "It is opened again by itself; what was not acknowledged is sent again."
+
+
+class ModelError(ChrysalisError):
+    """An embedding model is missing, damaged or gives no usable vectors; memories are stored and found by words."""
+
+    default_code = "model_error"
+    default_hint = "Run `chrysalis models list`; it says which models can be used and what the others lack."
 
 
 class NotFound(ChrysalisError):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chrysalis_memory.cli import care, doctor, moving, reading, shows, writing
+from chrysalis_memory.cli import care, doctor, models, moving, reading, shows, writing
 
 _EPILOG = """\
 [bold]First steps[/bold]
@@ -19,7 +19,8 @@ _EPILOG = """\
 
   chrysalis import notes/                             a folder of Markdown, or a chat export
 
-Settings: [cyan]CHRYSALIS_STORE[/cyan] (folder), [cyan]CHRYSALIS_AGENT[/cyan], [cyan]CHRYSALIS_SPACE[/cyan].
+Settings: [cyan]CHRYSALIS_STORE[/cyan] (folder), [cyan]CHRYSALIS_AGENT[/cyan], [cyan]CHRYSALIS_SPACE[/cyan],
+[cyan]CHRYSALIS_EMBEDDER[/cyan].
 """
 
 
@@ -35,7 +36,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for group in (writing, reading, moving, care, doctor, shows):
+    for group in (writing, reading, moving, care, doctor, models, shows):
         group.register(app)
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
@@ -17,18 +18,25 @@ PREFIX_CHARACTERS_MIN: Final = 4
 
 AMBIGUOUS_SHOWN: Final = 3
 
+EMBEDDER_VARIABLE: Final = "CHRYSALIS_EMBEDDER"
+
 _PAGE: Final = 1000
+
+
+def embedder() -> str:
+    """The embedder by name; `auto` takes the local model where it is installed."""
+    return os.environ.get(EMBEDDER_VARIABLE) or "auto"
 
 
 def open_to_write(store: Path | None, space: str, agent: str) -> ChrysalisMemory:
     """The store, made if there is none yet."""
-    return ChrysalisMemory(store, agent_id=agent, space=space)
+    return ChrysalisMemory(store, agent_id=agent, space=space, embedder=embedder())
 
 
 def open_to_read(store: Path | None, space: str) -> ChrysalisMemory:
     """The store; reading never makes one, so that a mistyped folder is noticed."""
     require_store(store)
-    return ChrysalisMemory(store, agent_id=DEFAULT_AGENT, space=space)
+    return ChrysalisMemory(store, agent_id=DEFAULT_AGENT, space=space, embedder=embedder())
 
 
 def require_store(store: Path | None) -> Path:

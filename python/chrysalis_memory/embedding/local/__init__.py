@@ -1,0 +1,9 @@
+"""The model that runs in this process: taken from a package, checked against pinned digests, run by onnxruntime."""
+
+from __future__ import annotations
+
+from chrysalis_memory.embedding.local.embedder import LocalEmbedder, missing
+from chrysalis_memory.embedding.local.install import Progress, install
+from chrysalis_memory.embedding.local.models import MINILM, LocalModel, is_installed, model_folder
+
+__all__ = ["MINILM", "LocalEmbedder", "LocalModel", "Progress", "install", "is_installed", "missing", "model_folder"]
