@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help develop check test test-rust test-python fuzz bench wheel demo clean
+.PHONY: help develop check test test-rust test-python fuzz bench bench-recall wheel demo clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -38,6 +38,14 @@ fuzz: ## fuzz the decoder and admission, FUZZ_SECONDS each (10)
 bench: $(BIN)/maturin ## measure against raw SQLite, pycrdt and loro: prints a table of ratios
 	$(BIN)/maturin develop --quiet --release --extras bench
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.recall_speed
+	$(if $(DATA),$(BIN)/python -m benchmarks.recall_quality --pooled $(addprefix --data ,$(DATA)))
+
+bench-recall: $(BIN)/maturin ## measure recall, its quality over DATA (files or folders), and rewrite docs/recall.md
+	$(BIN)/maturin develop --quiet --release --extras bench,bench-peers
+	$(BIN)/python -m benchmarks.recall_speed --out target/recall
+	$(if $(DATA),$(BIN)/python -m benchmarks.recall_quality --pooled $(addprefix --data ,$(DATA)) --out target/recall)
+	$(BIN)/python -m benchmarks.recall_report target/recall
 
 wheel: $(BIN)/maturin ## build the wheel, install it into an empty environment and run the demonstration there
 	rm -rf dist

@@ -1,0 +1,1 @@
+"""The pictures of docs/recall.md, drawn from what the benchmarks wrote."""
