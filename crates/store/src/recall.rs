@@ -13,7 +13,8 @@ use crate::schema::FORMAT;
 use crate::search::filter::Filter;
 use crate::search::fuse::{Fused, Mode, fuse};
 use crate::search::lookup::{self, TextFound, Wanted};
-use crate::search::query::{self, Term};
+use crate::search::place;
+use crate::search::query::{self, Asked, Star};
 use crate::search::{is_damage, nearest, vector};
 use crate::store::Store;
 
@@ -100,7 +101,8 @@ impl Store {
 
     fn recall_with(&self, searcher: &Connection, query: &Query) -> Result<Answer, StoreError> {
         let wanted = query.k.saturating_mul(CANDIDATES_PER_HIT).max(CANDIDATES_MIN);
-        let terms = query::parse(&query.text);
+        let languages = place::languages(searcher)?;
+        let terms = query::parse(&query.text, languages, Star::Ignored).telling();
         let then = match query.as_of {
             Some(at) => self.then(searcher, at, &query.filter)?,
             None => Then { filter: query.filter.clone(), ..Then::default() },
@@ -126,7 +128,7 @@ impl Store {
             cosines = by_number.into_iter().collect();
             answer.without_vector = self.count_without_vector(searcher, model)?;
         }
-        let words: Vec<&str> = terms.iter().map(|term| term.text()).collect();
+        let words: Vec<&str> = terms.iter().map(|asked| &*asked.surface).collect();
         for fused in fuse(query.mode, &scored, &cosines, query.k) {
             // A memory that was forgotten while we searched is no hit.
             if let Some(row) = then.row(searcher, fused.number)? {
@@ -165,7 +167,7 @@ impl Then {
         &self,
         searcher: &Connection,
         scored: Vec<(i64, f64)>,
-        terms: &[Term],
+        terms: &[Asked],
         mode: Mode,
     ) -> Result<Vec<(i64, f64)>, StoreError> {
         if self.rows.is_empty() || mode == Mode::Vector {

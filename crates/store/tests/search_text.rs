@@ -11,6 +11,8 @@ use std::thread;
 
 use chrysalis_store::StoreError;
 use chrysalis_store::search::feed::{CatchUp, catch_up, text_position};
+use chrysalis_store::search::query::{Star, parse};
+use chrysalis_store::search::stem::Languages;
 use chrysalis_store::search::{StoreMark, text};
 use proptest::prelude::*;
 use search_ground::{Dice, Finder, Ground, MARK, Said, index, reader, said};
@@ -256,7 +258,7 @@ fn a_search_in_a_damaged_index_says_so_or_answers() {
         let mut index = ground.index();
         catch_up(&ground.connection, &mut index, MARK, usize::MAX).unwrap();
         let mut finder = ground.finder();
-        let terms = chrysalis_store::search::query::parse("token7x diary");
+        let terms = parse("token7x diary", Languages::default(), Star::Ignored).telling();
         let filter = chrysalis_store::search::filter::Filter::default();
         let wanted = chrysalis_store::search::lookup::Wanted { most: 5, enough: 5 };
         let answer =

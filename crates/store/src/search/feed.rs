@@ -5,10 +5,13 @@ use std::path::Path;
 
 use chrysalis_core::codec::Decoder;
 use chrysalis_core::limits;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
+use super::dates::date_terms;
 use super::derived;
-use super::text::{self, IndexedText};
+use super::place::{self, Place, PlaceRow, Totals, speaker_digest, thread_digest};
+use super::terms::{Analysis, IndexedText, analyse};
+use super::text::{self, Traces};
 use super::{Number, StoreMark, ground_position, is_damage, state_row};
 use crate::error::StoreError;
 
@@ -58,26 +61,31 @@ pub fn catch_up(
         let what = "the text index cannot catch up from inside a transaction";
         return Err(StoreError::Invalid(what.to_owned()));
     }
-    match catch_up_once(ground, index, rows_max) {
+    match catch_up_once(ground, index, mark, rows_max) {
         Err(error) if is_damage(&error) => {
             // A damaged ground must not be taken for a damaged index.
             ground_position(ground)?;
             text::reset(index, mark)?;
-            let done = catch_up_once(ground, index, rows_max)?;
+            let done = catch_up_once(ground, index, mark, rows_max)?;
             Ok(CatchUp { rebuilt: true, ..done })
         }
         other => other,
     }
 }
 
-fn catch_up_once(ground: &Connection, index: &mut Connection, rows_max: usize) -> Result<CatchUp, StoreError> {
+fn catch_up_once(
+    ground: &Connection,
+    index: &mut Connection,
+    mark: StoreMark,
+    rows_max: usize,
+) -> Result<CatchUp, StoreError> {
     let mut done = CatchUp::IDLE;
     if text_position(index)? == ground_position(ground)? {
         return Ok(done);
     }
     loop {
         let limit = ROWS_PER_BATCH.min(rows_max.saturating_sub(done.rows));
-        let batch = index_batch(ground, index, limit)?;
+        let batch = index_batch(ground, index, mark, limit)?;
         done.rows += batch.rows;
         done.current = batch.current;
         if batch.current || done.rows >= rows_max {
@@ -90,7 +98,12 @@ fn catch_up_once(ground: &Connection, index: &mut Connection, rows_max: usize) -
 ///
 /// The write lock of the index is taken **before** the ground is read: then an erasure that waits for the lock comes
 /// after this batch and removes what it wrote, and one that went before is already visible in the ground.
-fn index_batch(ground: &Connection, index: &mut Connection, limit: usize) -> Result<CatchUp, StoreError> {
+fn index_batch(
+    ground: &Connection,
+    index: &mut Connection,
+    mark: StoreMark,
+    limit: usize,
+) -> Result<CatchUp, StoreError> {
     let transaction = index.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (position, newest) = (text_position(&transaction)?, ground_position(ground)?);
     if position > newest {
@@ -104,8 +117,8 @@ fn index_batch(ground: &Connection, index: &mut Connection, limit: usize) -> Res
     let position = if current { last.max(newest) } else { last };
     // In the order of their numbers, FTS5 need not write a segment each time that the numbers step back.
     rows.sort_unstable_by_key(|row| row.number);
-    let added = index_rows(&transaction, &rows)?;
-    transaction.execute("UPDATE main.state SET position = ?1, rows = rows + ?2", params![position, added as i64])?;
+    index_rows(&transaction, mark, &rows)?;
+    transaction.execute("UPDATE main.state SET position = ?1", [position])?;
     transaction.commit()?;
     Ok(CatchUp { rows: rows.len(), current, rebuilt: false })
 }
@@ -113,71 +126,121 @@ fn index_batch(ground: &Connection, index: &mut Connection, limit: usize) -> Res
 struct ChangedRow {
     number: Number,
     changed: i64,
-    text: IndexedText,
+    content: String,
+    /// Tags and speaker.
+    labels: String,
+    scope: String,
+    thread: Option<String>,
+    speaker: Option<String>,
+    occurred_at: Option<i64>,
+    created_at: i64,
 }
 
 fn changed_rows(ground: &Connection, after: i64, limit: usize) -> Result<Vec<ChangedRow>, StoreError> {
     let mut statement = ground.prepare_cached(
-        "SELECT number, changed, content, speaker, tags FROM main.memory WHERE changed > ?1 ORDER BY changed LIMIT ?2",
+        "SELECT number, changed, content, tags, speaker, scope, thread, occurred_at, created_at
+             FROM main.memory WHERE changed > ?1 ORDER BY changed LIMIT ?2",
     )?;
     let mut rows = statement.query(params![after, limit as i64])?;
     let mut changed = Vec::new();
     while let Some(row) = rows.next()? {
-        let speaker = row.get::<_, Option<String>>(3)?.unwrap_or_default();
-        let tags = words_of_tags(row.get_ref(4)?.as_blob_or_null().map_err(rusqlite::Error::from)?)?;
-        let text = IndexedText { content: row.get(2)?, tags, speaker };
-        changed.push(ChangedRow { number: row.get(0)?, changed: row.get(1)?, text });
+        changed.push(changed_row(row)?);
     }
     Ok(changed)
+}
+
+fn changed_row(row: &Row<'_>) -> Result<ChangedRow, StoreError> {
+    let speaker: Option<String> = row.get(4)?;
+    let mut labels = words_of_tags(row.get_ref(3)?.as_blob_or_null().map_err(rusqlite::Error::from)?)?;
+    labels.push('\n');
+    labels.push_str(speaker.as_deref().unwrap_or_default());
+    Ok(ChangedRow {
+        number: row.get(0)?,
+        changed: row.get(1)?,
+        content: row.get(2)?,
+        labels,
+        scope: row.get(5)?,
+        thread: row.get(6)?,
+        speaker,
+        occurred_at: row.get(7)?,
+        created_at: row.get(8)?,
+    })
 }
 
 fn words_of_tags(packed: Option<&[u8]>) -> Result<String, StoreError> {
     let Some(packed) = packed else { return Ok(String::new()) };
     let tags = Decoder::new(packed).list(usize::MAX, "tags", |d| d.text(limits::PAYLOAD_BYTES_MAX, "tag"));
     match tags {
-        Ok(tags) => Ok(tags.join(" ")),
+        Ok(tags) => Ok(tags.join("\n")),
         Err(refusal) => Err(StoreError::corrupt(Path::new(""), format!("the tags of a memory: {refusal}"))),
     }
 }
 
-/// Writes `rows` and returns how many of them the index did not have.
-fn index_rows(index: &Transaction<'_>, rows: &[ChangedRow]) -> Result<usize, StoreError> {
-    let newest: i64 =
-        index.prepare_cached("SELECT coalesce(max(id), 0) FROM main.words_docsize")?.query_row([], |row| row.get(0))?;
-    let mut added = 0;
-    let mut superseded = BTreeSet::new();
-    for row in rows {
-        let old = if row.number > newest { None } else { text::indexed_text(index, row.number)? };
-        match old {
-            None => {
-                insert(index, row)?;
-                added += 1;
-            }
-            // Most changes of a memory, such as a touch, leave its words alone.
-            Some(old) if old == row.text => {}
-            Some(old) => {
-                superseded.extend(text::terms_of(index, &old.all())?);
-                replace(index, row)?;
-            }
-        }
+impl ChangedRow {
+    fn analyse(&self, mark: StoreMark) -> (IndexedText, PlaceRow) {
+        let dates = self.occurred_at.map(date_terms).unwrap_or_default();
+        let Analysis { text, length, language } = analyse(&self.content, &self.labels, dates);
+        let place = Place {
+            length,
+            thread: self.thread.as_deref().map(|thread| thread_digest(mark, &self.scope, thread)),
+            at: self.occurred_at.unwrap_or(self.created_at),
+            occurred: self.occurred_at.is_some(),
+            speaker: self.speaker.as_deref().map(|speaker| speaker_digest(mark, speaker)),
+        };
+        (text, PlaceRow { place, language: language.number() })
     }
-    if !superseded.is_empty() {
-        text::replace_traces(index, &superseded)?;
-    }
-    Ok(added)
 }
 
-fn insert(index: &Transaction<'_>, row: &ChangedRow) -> Result<(), StoreError> {
-    let sql = "INSERT INTO main.words(rowid, content, tags, speaker) VALUES (?1, ?2, ?3, ?4)";
-    let text = &row.text;
-    index.prepare_cached(sql)?.execute(params![row.number, text.content, text.tags, text.speaker])?;
+fn index_rows(index: &Transaction<'_>, mark: StoreMark, rows: &[ChangedRow]) -> Result<(), StoreError> {
+    let newest: i64 =
+        index.prepare_cached("SELECT coalesce(max(number), 0) FROM main.place")?.query_row([], |row| row.get(0))?;
+    let (mut totals, mut traces) = (Totals::default(), Traces::default());
+    for row in rows {
+        let (text, place) = row.analyse(mark);
+        if row.number > newest || place::of(index, row.number)?.is_none() {
+            insert(index, row.number, &text)?;
+            totals.put(index, row.number, &place)?;
+        } else {
+            change(index, row.number, (&text, &place), &mut totals, &mut traces)?;
+        }
+    }
+    totals.write(index)?;
+    traces.replace(index)
+}
+
+/// Writes what differs from before: most changes of a memory, such as a use, leave its words alone.
+fn change(
+    index: &Transaction<'_>,
+    number: Number,
+    (text, place): (&IndexedText, &PlaceRow),
+    totals: &mut Totals,
+    traces: &mut Traces,
+) -> Result<(), StoreError> {
+    if place::of(index, number)? != Some(*place) {
+        totals.take(index, number)?;
+        totals.put(index, number, place)?;
+    }
+    let Some(old) = text::indexed_text(index, number)? else {
+        return Err(StoreError::corrupt(Path::new(""), "a memory has a place in the text index and no words"));
+    };
+    if old != *text {
+        traces.add(&old);
+        replace(index, number, text)?;
+    }
     Ok(())
 }
 
-fn replace(index: &Transaction<'_>, row: &ChangedRow) -> Result<(), StoreError> {
-    let sql = "UPDATE main.words SET content = ?2, tags = ?3, speaker = ?4 WHERE rowid = ?1";
-    let text = &row.text;
-    index.prepare_cached(sql)?.execute(params![row.number, text.content, text.tags, text.speaker])?;
+fn insert(index: &Transaction<'_>, number: Number, text: &IndexedText) -> Result<(), StoreError> {
+    let sql = "INSERT INTO main.words(rowid, content, labels, dates, parts) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let IndexedText { content, labels, dates, parts } = text;
+    index.prepare_cached(sql)?.execute(params![number, content, labels, dates, parts])?;
+    Ok(())
+}
+
+fn replace(index: &Transaction<'_>, number: Number, text: &IndexedText) -> Result<(), StoreError> {
+    let sql = "UPDATE main.words SET content = ?2, labels = ?3, dates = ?4, parts = ?5 WHERE rowid = ?1";
+    let IndexedText { content, labels, dates, parts } = text;
+    index.prepare_cached(sql)?.execute(params![number, content, labels, dates, parts])?;
     Ok(())
 }
 
@@ -190,7 +253,7 @@ fn replace(index: &Transaction<'_>, row: &ChangedRow) -> Result<(), StoreError> 
 /// As [`text::erase`].
 pub fn erase_orphans(ground: &Connection, index: &mut Connection) -> Result<usize, StoreError> {
     let transaction = index.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let held = numbers(&transaction, "SELECT id FROM main.words_docsize")?;
+    let held = numbers(&transaction, "SELECT number FROM main.place")?;
     let known = numbers(ground, "SELECT number FROM main.memory")?;
     let orphans: BTreeSet<Number> = held.difference(&known).copied().collect();
     let erased = text::erase_within(&transaction, &orphans)?;

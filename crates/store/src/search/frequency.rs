@@ -3,14 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
+use super::postings;
 use super::query::Term;
-use super::state_row;
 use crate::error::StoreError;
-
-/// Counting stops here: beyond it a term is common whatever its exact number, and counting costs its length.
-const COUNTED_MAX: u64 = 200_000;
 
 /// Terms remembered at a time; some 100 bytes each.
 const TERMS_REMEMBERED_MAX: usize = 16_384;
@@ -31,7 +28,7 @@ impl Counted {
 /// The document frequencies of one store's text index, shared by the threads of a process.
 #[derive(Debug, Default)]
 pub struct Frequencies {
-    counted: Mutex<HashMap<String, Counted>>,
+    counted: Mutex<HashMap<Term, Counted>>,
 }
 
 impl Frequencies {
@@ -46,15 +43,15 @@ impl Frequencies {
     /// # Errors
     /// Those of the database.
     pub fn count(&self, reader: &Connection, term: &Term, rows: u64) -> Result<u64, StoreError> {
-        if let Some(counted) = self.remembered().get(term.text()).filter(|counted| counted.holds_at(rows)) {
+        if let Some(counted) = self.remembered().get(term).filter(|counted| counted.holds_at(rows)) {
             return Ok(counted.memories);
         }
-        let memories = count_memories(reader, term)?;
+        let memories = postings::count(reader, term)?;
         let mut remembered = self.remembered();
         if remembered.len() >= TERMS_REMEMBERED_MAX {
             remembered.clear();
         }
-        remembered.insert(term.text().to_owned(), Counted { memories, rows });
+        remembered.insert(term.clone(), Counted { memories, rows });
         Ok(memories)
     }
 
@@ -63,24 +60,8 @@ impl Frequencies {
         self.remembered().clear();
     }
 
-    fn remembered(&self) -> MutexGuard<'_, HashMap<String, Counted>> {
+    fn remembered(&self) -> MutexGuard<'_, HashMap<Term, Counted>> {
         // A thread that died while it held the lock left a map of counts, each of them whole.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn count_memories(reader: &Connection, term: &Term) -> Result<u64, StoreError> {
-    let mut statement =
-        reader.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM text_index.words WHERE words MATCH ?1 LIMIT ?2)")?;
-    let bound = params![term.expression(), COUNTED_MAX as i64];
-    Ok(statement.query_row(bound, |row| row.get::<_, i64>(0))?.unsigned_abs())
-}
-
-/// How many memories the text index holds.
-///
-/// # Errors
-/// Those of the database.
-pub fn indexed_rows(reader: &Connection) -> Result<u64, StoreError> {
-    let mut statement = reader.prepare_cached("SELECT rows FROM text_index.state")?;
-    Ok(state_row(statement.query_row([], |row| row.get::<_, i64>(0)))?.unsigned_abs())
 }

@@ -12,8 +12,10 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::Number;
 use super::filter::{Condition, Filter};
-use super::frequency::{Frequencies, indexed_rows};
-use super::query::{Term, any_of};
+use super::frequency::Frequencies;
+use super::place::{extent, places};
+use super::postings::{Column, postings};
+use super::query::Asked;
 use crate::error::StoreError;
 
 /// Postings scored by BM25, about half a microsecond each: this keeps a query near a millisecond.
@@ -46,7 +48,7 @@ pub struct TextFound {
     /// Best first, no memory twice, all of them passing the filter.
     pub hits: Vec<TextHit>,
     /// The terms of the query that stand in some memory, rarest first.
-    pub terms: Vec<Term>,
+    pub terms: Vec<Asked>,
     /// How many of `terms`, from the first, were scored; the others are too common to tell memories apart.
     pub scored: usize,
 }
@@ -70,16 +72,16 @@ pub struct Wanted {
 pub fn search(
     reader: &Connection,
     frequencies: &Frequencies,
-    terms: &[Term],
+    terms: &[Asked],
     filter: &Filter,
     wanted: Wanted,
 ) -> Result<TextFound, StoreError> {
-    let rows = indexed_rows(reader)?;
+    let rows = extent(reader)?.rows;
     let counted = count(reader, frequencies, terms, rows)?;
     let rare = rare_terms(&counted, rows);
     let (scored, common) = counted.split_at(rare);
     let condition = filter.condition();
-    let mut hits = by_relevance(reader, &names(scored), &condition, wanted.most)?;
+    let mut hits = by_relevance(reader, scored, &condition, wanted.most)?;
     if hits.len() < wanted.enough && !common.is_empty() {
         let search = CommonSearch { reader, condition: &condition, rows };
         search.extend(&mut hits, common, wanted.enough)?;
@@ -87,9 +89,9 @@ pub fn search(
     Ok(TextFound { hits, terms: names(&counted), scored: rare })
 }
 
-type CountedTerm = (u64, Term);
+type CountedTerm = (u64, Asked);
 
-fn names(terms: &[CountedTerm]) -> Vec<Term> {
+fn names(terms: &[CountedTerm]) -> Vec<Asked> {
     terms.iter().map(|(_, term)| term.clone()).collect()
 }
 
@@ -97,12 +99,15 @@ fn names(terms: &[CountedTerm]) -> Vec<Term> {
 fn count(
     reader: &Connection,
     frequencies: &Frequencies,
-    terms: &[Term],
+    terms: &[Asked],
     rows: u64,
 ) -> Result<Vec<CountedTerm>, StoreError> {
     let mut counted = Vec::with_capacity(terms.len());
     for term in terms {
-        let memories = frequencies.count(reader, term, rows)?;
+        let mut memories = 0;
+        for form in &term.terms {
+            memories += frequencies.count(reader, form, rows)?;
+        }
         if memories > 0 {
             counted.push((memories, term.clone()));
         }
@@ -129,19 +134,31 @@ fn rare_terms(counted: &[CountedTerm], rows: u64) -> usize {
 
 fn by_relevance(
     reader: &Connection,
-    terms: &[Term],
+    terms: &[CountedTerm],
     condition: &Condition,
     k: usize,
 ) -> Result<Vec<TextHit>, StoreError> {
-    if terms.is_empty() {
-        return Ok(Vec::new());
+    let extent = extent(reader)?;
+    let mut found: Vec<(Number, f64, f64)> = Vec::new();
+    for (memories, term) in terms {
+        let rarity = (1.0 + (extent.rows as f64 - *memories as f64 + 0.5).max(0.5) / (*memories as f64 + 0.5)).ln();
+        let mut counts: HashMap<Number, u32> = HashMap::new();
+        for form in &term.terms {
+            for posting in postings(reader, form, usize::MAX)? {
+                let counts = counts.entry(posting.number).or_default();
+                *counts = if posting.column == Column::Parts { (*counts).max(1) } else { *counts + posting.count };
+            }
+        }
+        found.extend(counts.into_iter().map(|(number, count)| (number, rarity, f64::from(count))));
     }
-    let mut statement =
-        reader.prepare_cached("SELECT rowid, bm25(words) FROM text_index.words WHERE words MATCH ?1")?;
-    // FTS5 gives the better fit the smaller number.
-    let found = statement
-        .query_map([any_of(terms)], |row| Ok(TextHit { number: row.get(0)?, score: -row.get::<_, f64>(1)? }))?;
-    let mut ranked: Vec<TextHit> = found.collect::<Result<_, _>>()?;
+    let places = places(reader, found.iter().map(|(number, ..)| *number))?;
+    let mut scores: HashMap<Number, f64> = HashMap::new();
+    for (number, rarity, count) in found {
+        let length = places.get(&number).map_or(0.0, |place| f64::from(place.length));
+        let norm = 1.2 * (0.25 + 0.75 * length / extent.mean_length.max(1.0));
+        *scores.entry(number).or_default() += rarity * count * 2.2 / (count + norm);
+    }
+    let mut ranked: Vec<TextHit> = scores.into_iter().map(|(number, score)| TextHit { number, score }).collect();
     sort(&mut ranked);
     first_passing(reader, &ranked, condition, k)
 }
@@ -268,20 +285,15 @@ impl CommonSearch<'_> {
     }
 
     /// The newest memories that hold `term`, of those allowed.
-    fn postings(&self, term: &Term, allowed: Option<&[Number]>) -> Result<Vec<Number>, StoreError> {
-        let mut statement = self
-            .reader
-            .prepare_cached("SELECT rowid FROM text_index.words WHERE words MATCH ?1 ORDER BY rowid DESC")?;
-        let mut rows = statement.query([term.expression()])?;
+    fn postings(&self, term: &Asked, allowed: Option<&[Number]>) -> Result<Vec<Number>, StoreError> {
         let mut numbers = Vec::new();
-        while numbers.len() < COMMON_POSTINGS_MAX
-            && let Some(row) = rows.next()?
-        {
-            let number: Number = row.get(0)?;
-            if allowed.is_none_or(|allowed| allowed.binary_search(&number).is_ok()) {
-                numbers.push(number);
-            }
+        for form in &term.terms {
+            let most = if allowed.is_some() { usize::MAX } else { COMMON_POSTINGS_MAX };
+            numbers.extend(postings(self.reader, form, most)?.into_iter().rev().map(|posting| posting.number));
         }
+        numbers.dedup();
+        numbers.retain(|number| allowed.is_none_or(|allowed| allowed.binary_search(number).is_ok()));
+        numbers.truncate(COMMON_POSTINGS_MAX);
         Ok(numbers)
     }
 }

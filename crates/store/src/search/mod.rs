@@ -4,19 +4,28 @@
 //! vectors in `vectors.db`, and both rebuild or refill themselves. Rows are keyed by the memory's `number`, and
 //! what is new in the ground is found through its `changed` feed, one number per row that only ever grows.
 
+pub mod dates;
 pub mod derived;
 pub mod feed;
 pub mod filter;
 pub mod frequency;
+mod function_words;
 pub mod fuse;
+mod letters;
 pub mod lookup;
 pub mod matrix;
 pub mod nearest;
 pub mod packed;
 pub mod passages;
+pub mod place;
+pub mod postings;
 pub mod query;
+mod quotes;
+pub mod stem;
+mod terms;
 pub mod text;
 pub mod vector;
+mod words;
 
 use std::path::Path;
 

@@ -23,52 +23,61 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::derived::{self, Erasure, Kind};
+use super::place::Totals;
+use super::terms::{IndexedText, analyse};
 use super::{Number, StoreMark, is_damage};
 use crate::error::StoreError;
 
 /// The name under which a reading connection has the text index attached.
 pub const TEXT_SCHEMA: &str = "text_index";
 
-macro_rules! tokenizer {
-    () => {
-        "porter unicode61 remove_diacritics 2"
-    };
-}
+/// FTS5 gets ready-made terms with spaces between: this tokenizer splits at nothing else that stands in them.
+pub const TOKENIZER: &str = "ascii";
 
-/// How FTS5 splits text into terms: words of any script without their accents, English ones without their endings.
-pub const TOKENIZER: &str = tokenizer!();
-
-/// The scratch table turns text into the terms under which it is indexed, in memory only: forgotten words must not
-/// touch a disk again. More memory for words that wait to be written makes fewer, larger segments.
+/// Lengths of texts are kept in `place`, so FTS5 need not keep them too. More memory for words that wait to be
+/// written makes fewer, larger segments.
 const KIND: Kind = Kind {
-    settings: concat!(
-        "
+    settings: "
         PRAGMA synchronous = OFF;
         PRAGMA cache_size = -16000;
-        PRAGMA temp_store = MEMORY;
-        CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch USING fts5(
-            text, content = '', tokenize = '",
-        tokenizer!(),
-        "');
-        CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch_terms USING fts5vocab(temp, scratch, row);"
-    ),
-    tables: concat!(
-        "
+        PRAGMA temp_store = MEMORY;",
+    tables: "
         CREATE VIRTUAL TABLE words USING fts5(
-            content, tags, speaker, tokenize = '",
-        tokenizer!(),
-        "');
+            content, labels, dates, parts, tokenize = 'ascii', columnsize = 0);
         INSERT INTO words(words, rank) VALUES ('secure-delete', 1);
         INSERT INTO words(words, rank) VALUES ('hashsize', 4194304);
         CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
+        CREATE VIRTUAL TABLE occurrence USING fts5vocab(words, instance);
+        CREATE TABLE place(
+            number INTEGER PRIMARY KEY, length INTEGER NOT NULL, thread INTEGER, at INTEGER NOT NULL,
+            occurred INTEGER NOT NULL, speaker INTEGER, language INTEGER NOT NULL);
+        CREATE INDEX place_thread ON place(thread, at) WHERE thread IS NOT NULL;
+        CREATE TABLE language(number INTEGER PRIMARY KEY, rows INTEGER NOT NULL);
         CREATE TABLE state(
             one INTEGER PRIMARY KEY CHECK (one = 1), mark BLOB NOT NULL, layout INTEGER NOT NULL,
-            position INTEGER NOT NULL DEFAULT 0, rows INTEGER NOT NULL DEFAULT 0);"
-    ),
-    drop: "DROP TABLE IF EXISTS vocabulary; DROP TABLE IF EXISTS words; DROP TABLE IF EXISTS state;",
-    names: &["words", "words_data", "words_idx", "words_content", "words_docsize", "vocabulary", "state"],
-    layout: 1,
+            position INTEGER NOT NULL DEFAULT 0, rows INTEGER NOT NULL DEFAULT 0, length INTEGER NOT NULL DEFAULT 0);",
+    drop: "
+        DROP TABLE IF EXISTS vocabulary; DROP TABLE IF EXISTS occurrence; DROP TABLE IF EXISTS words;
+        DROP TABLE IF EXISTS place; DROP TABLE IF EXISTS language; DROP TABLE IF EXISTS state;",
+    names: &[
+        "words",
+        "words_data",
+        "words_idx",
+        "words_content",
+        "vocabulary",
+        "occurrence",
+        "place",
+        "place_thread",
+        "language",
+        "state",
+    ],
+    layout: 2,
 };
+
+/// The terms of a text of its own, as an FTS5 table with [`TOKENIZER`] takes them.
+pub(crate) fn terms_of(content: &str) -> String {
+    analyse(content, "", String::new()).text.content
+}
 
 /// Opens the text index at `path` for writing, creating it when it is missing.
 ///
@@ -124,69 +133,64 @@ pub fn erase(index: &mut Connection, numbers: &[Number]) -> Result<Erasure, Stor
 }
 
 pub(super) fn erase_within(index: &Transaction<'_>, numbers: &BTreeSet<Number>) -> Result<usize, StoreError> {
-    let mut terms = BTreeSet::new();
+    let mut traces = Traces::default();
+    let mut totals = Totals::default();
     let mut erased = 0;
     for &number in numbers {
+        totals.take(index, number)?;
         let Some(text) = indexed_text(index, number)? else { continue };
-        terms.extend(terms_of(index, &text.all())?);
+        traces.add(&text);
         index.prepare_cached("DELETE FROM main.words WHERE rowid = ?1")?.execute([number])?;
         erased += 1;
     }
-    if erased > 0 {
-        replace_traces(index, &terms)?;
-        index.execute("UPDATE main.state SET rows = rows - ?1", [erased as i64])?;
-    }
+    totals.write(index)?;
+    traces.replace(index)?;
     Ok(erased)
 }
 
-/// The text of one memory as it stands in the index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct IndexedText {
-    pub content: String,
-    pub tags: String,
-    pub speaker: String,
-}
-
-impl IndexedText {
-    pub(super) fn all(&self) -> String {
-        format!("{}\n{}\n{}", self.content, self.tags, self.speaker)
-    }
-}
-
+/// The terms of one memory as they stand in the index.
 pub(super) fn indexed_text(index: &Connection, number: Number) -> Result<Option<IndexedText>, StoreError> {
-    let sql = "SELECT content, tags, speaker FROM main.words WHERE rowid = ?1";
+    let sql = "SELECT content, labels, dates, parts FROM main.words WHERE rowid = ?1";
     let mut statement = index.prepare_cached(sql)?;
-    let text = statement
-        .query_row([number], |row| Ok(IndexedText { content: row.get(0)?, tags: row.get(1)?, speaker: row.get(2)? }));
+    let text = statement.query_row([number], |row| {
+        Ok(IndexedText { content: row.get(0)?, labels: row.get(1)?, dates: row.get(2)?, parts: row.get(3)? })
+    });
     Ok(text.optional()?)
 }
 
-/// The terms, stemmed and folded, under which `text` is indexed.
-pub(super) fn terms_of(index: &Connection, text: &str) -> Result<Vec<String>, StoreError> {
-    index.prepare_cached("INSERT INTO temp.scratch(rowid, text) VALUES (1, ?1)")?.execute([text])?;
-    let mut statement = index.prepare_cached("SELECT term FROM temp.scratch_terms")?;
-    let terms = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    index.prepare_cached("INSERT INTO temp.scratch(scratch) VALUES ('delete-all')")?.execute([])?;
-    Ok(terms)
-}
+/// Terms that were erased or replaced, and of which `words_idx` may still tell.
+#[derive(Default)]
+pub(super) struct Traces(BTreeSet<String>);
 
-/// Replaces what `words_idx` still tells of erased `terms`.
-///
-/// For each page of a segment that table holds a prefix of the page's first word, just long enough to tell it from
-/// the last word before, and FTS5 keeps it when that word is erased. It may be any text greater than the last
-/// word before and not greater than the page's first word; the next living word of the whole index is such a text.
-pub(super) fn replace_traces(index: &Transaction<'_>, terms: &BTreeSet<String>) -> Result<(), StoreError> {
-    index.prepare_cached("INSERT INTO main.words(words) VALUES ('flush')")?.execute([])?;
-    let segments: Vec<i64> = index
-        .prepare_cached("SELECT DISTINCT segid FROM main.words_idx")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for term in terms {
-        for &segment in &segments {
-            replace_trace(index, segment, term)?;
+impl Traces {
+    pub(super) fn add(&mut self, text: &IndexedText) {
+        for terms in [&text.content, &text.labels, &text.dates, &text.parts] {
+            self.0.extend(terms.split(' ').filter(|term| !term.is_empty()).map(str::to_owned));
         }
     }
-    Ok(())
+
+    /// Replaces what `words_idx` still tells of these terms.
+    ///
+    /// For each page of a segment that table holds a prefix of the page's first word, just long enough to tell it
+    /// from the last word before, and FTS5 keeps it when that word is erased. It may be any text greater than the
+    /// last word before and not greater than the page's first word; the next living word of the whole index is such
+    /// a text.
+    pub(super) fn replace(&self, index: &Transaction<'_>) -> Result<(), StoreError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        index.prepare_cached("INSERT INTO main.words(words) VALUES ('flush')")?.execute([])?;
+        let segments: Vec<i64> = index
+            .prepare_cached("SELECT DISTINCT segid FROM main.words_idx")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for term in &self.0 {
+            for &segment in &segments {
+                replace_trace(index, segment, term)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn replace_trace(index: &Transaction<'_>, segment: i64, term: &str) -> Result<(), StoreError> {
@@ -249,7 +253,7 @@ fn examine(index: &Connection) -> Result<bool, StoreError> {
     let pages: String = index.query_row("PRAGMA main.quick_check(1)", [], |row| row.get(0))?;
     index.execute("INSERT INTO main.words(words, rank) VALUES ('integrity-check', 0)", [])?;
     let (stated, held): (i64, i64) = index.query_row(
-        "SELECT (SELECT rows FROM main.state), (SELECT count(*) FROM main.words_docsize)",
+        "SELECT (SELECT rows FROM main.state), (SELECT count(*) FROM main.words_content)",
         [],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;

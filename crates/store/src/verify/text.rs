@@ -30,7 +30,7 @@ pub(super) fn check(store: &Store) -> Result<Option<Problem>, StoreError> {
 fn compare(store: &Store, ground: &Connection) -> Result<Option<Problem>, StoreError> {
     store.indexes.catch_up_text(ground)?;
     let (sound, indexed) = store.indexes.with_text(|index| {
-        let rows: i64 = index.query_row("SELECT count(*) FROM main.words_docsize", [], |row| row.get(0))?;
+        let rows: i64 = index.query_row("SELECT count(*) FROM main.place", [], |row| row.get(0))?;
         Ok((text::is_sound(index)?, rows))
     })?;
     // What was forgotten a moment ago leaves the views first, and then the index.

@@ -10,7 +10,8 @@ use chrysalis_store::search::feed::{CatchUp, catch_up};
 use chrysalis_store::search::filter::Filter;
 use chrysalis_store::search::frequency::Frequencies;
 use chrysalis_store::search::lookup::{TextFound, Wanted, search};
-use chrysalis_store::search::query::parse;
+use chrysalis_store::search::place::languages;
+use chrysalis_store::search::query::{Star, parse};
 use chrysalis_store::search::{Number, StoreMark, text};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
@@ -22,7 +23,7 @@ const TABLES: &str = "
     PRAGMA synchronous = OFF;
     CREATE TABLE memory(
         number INTEGER PRIMARY KEY, changed INTEGER NOT NULL, created_at INTEGER NOT NULL, importance INTEGER NOT NULL,
-        tier TEXT NOT NULL, memory_type TEXT NOT NULL, scope TEXT NOT NULL, thread TEXT, speaker TEXT,
+        tier TEXT NOT NULL, memory_type TEXT NOT NULL, scope TEXT NOT NULL, thread TEXT, speaker TEXT, occurred_at INTEGER,
         valid_from INTEGER, valid_until INTEGER, expires_at INTEGER, tags BLOB, content TEXT NOT NULL);
     CREATE INDEX memory_changed ON memory(changed);
     CREATE TABLE tag(name TEXT NOT NULL, memory INTEGER NOT NULL, PRIMARY KEY(name, memory)) WITHOUT ROWID;
@@ -36,7 +37,9 @@ pub struct Said {
     pub scope: String,
     pub tier: String,
     pub tags: Vec<String>,
+    pub thread: Option<String>,
     pub speaker: Option<String>,
+    pub occurred_at: Option<i64>,
     pub created_at: i64,
     pub importance: u16,
     pub valid: (Option<i64>, Option<i64>),
@@ -49,7 +52,9 @@ pub fn said(content: &str) -> Said {
         scope: String::new(),
         tier: "long_term".to_owned(),
         tags: Vec::new(),
+        thread: None,
         speaker: None,
+        occurred_at: None,
         created_at: 0,
         importance: 32_768,
         valid: (None, None),
@@ -121,8 +126,8 @@ impl Ground {
 
     fn write(&self, number: Number, changed: i64, said: &Said) {
         let sql = "INSERT OR REPLACE INTO memory(number, changed, created_at, importance, tier, memory_type, scope,
-            thread, speaker, valid_from, valid_until, expires_at, tags, content)
-            VALUES(?1, ?2, ?3, ?4, ?5, 'episodic', ?6, NULL, ?7, ?8, ?9, ?10, ?11, ?12)";
+            thread, speaker, occurred_at, valid_from, valid_until, expires_at, tags, content)
+            VALUES(?1, ?2, ?3, ?4, ?5, 'episodic', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         let mut statement = self.connection.prepare_cached(sql).unwrap();
         let bound = params![
             number,
@@ -131,7 +136,9 @@ impl Ground {
             said.importance,
             said.tier,
             said.scope,
+            said.thread,
             said.speaker,
+            said.occurred_at,
             said.valid.0,
             said.valid.1,
             said.expires_at,
@@ -196,7 +203,8 @@ impl Finder {
     }
 
     pub fn search(&self, query: &str, filter: &Filter, k: usize) -> TextFound {
-        search(&self.reader, &self.frequencies, &parse(query), filter, Wanted { most: k, enough: k }).unwrap()
+        let asked = parse(query, languages(&self.reader).unwrap(), Star::Ignored).telling();
+        search(&self.reader, &self.frequencies, &asked, filter, Wanted { most: k, enough: k }).unwrap()
     }
 
     /// The numbers found, best first.
