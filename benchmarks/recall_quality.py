@@ -34,6 +34,9 @@ def main(
         str, typer.Option(help="local, none, or module:callable that makes an object with `name` and `embed(texts)`.")
     ] = "local",
     out: Annotated[Path | None, typer.Option(help="Write quality.json and quality-questions.jsonl here.")] = None,
+    embeddings_file: Annotated[
+        Path | None, typer.Option(help="Keep embeddings in this .npz, and take from it what an earlier run kept.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many questions of each conversation.")] = None,
 ) -> None:
     """Print every figure for every collection and system, by category, with intervals."""
@@ -42,14 +45,18 @@ def main(
         raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(KINDS)}", param_hint="--systems")
     progress = Console(stderr=True)
     try:
-        shared = embeddings.make(embedder)
+        shared = embeddings.make(embedder, embeddings_file)
         collections = [_limited(load(path), limit) for path in data]
     except (ChrysalisError, OSError, RuntimeError, ValueError) as error:
         progress.print(f"[red]{error}[/]")
         raise typer.Exit(2) from None
     if pooled:
         collections.extend([one.pooled() for one in collections if len(one.conversations) > 1])
-    run, single = measure_all(collections, chosen, shared, lambda text: progress.print(f"[dim]{text}[/]"))
+    try:
+        run, single = measure_all(collections, chosen, shared, lambda text: progress.print(f"[dim]{text}[/]"))
+    finally:
+        if shared is not None:
+            shared.save()
     run["embedder"] = None if shared is None else shared.name
     run["machine"] = machine.describe(Path(tempfile.gettempdir()))
     sys.stdout.write(tables.everything(run))

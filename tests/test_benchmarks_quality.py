@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.quality.adapter import Adapter
+from benchmarks.quality.collection import Question
 from benchmarks.quality.loading import load
 from benchmarks.quality.metrics import FIGURES, score
 from benchmarks.quality.words import Stopped, Words
@@ -24,6 +25,10 @@ QUESTIONS = [
     {"question": "bread and glaze", "relevant": ["b", "c"], "category": "things"},
     {"question": "who won the race", "relevant": []},
 ]
+
+
+def asking(text):
+    return Question("q", text, (), "all")
 
 
 def lines(records):
@@ -185,8 +190,8 @@ def test_pooling_keeps_conversations_apart_by_name(tmp_path):
 def test_words_find_by_any_word_and_take_any_question(kind, own, tmp_path):
     system = kind(tmp_path, None)
     system.add_many(load(own).conversations[0].items)
-    assert system.search("Where's the kiln?", 10)[0] == "a"
-    assert system.search('" OR NEAR( -', 10) == []
+    assert system.search(asking("Where's the kiln?"), 10)[0] == "a"
+    assert system.search(asking('" OR NEAR( -'), 10) == []
     system.close()
 
 
@@ -218,3 +223,25 @@ def test_a_run_prints_and_writes_every_figure(own, tmp_path):
     assert told["nothing"]["without_answer"] == 1
     rows = (out / "quality-questions.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 4
+
+
+def test_embeddings_are_kept_for_the_next_run_of_the_same_model(tmp_path):
+    pytest.importorskip("numpy")
+    from benchmarks.quality.embeddings import SharedEmbedder
+
+    class Counting:
+        def __init__(self, name):
+            self.name, self.asked = name, []
+
+        def embed(self, texts):
+            self.asked.extend(texts)
+            return [[float(len(text)), 1.0] for text in texts]
+
+    file = tmp_path / "kept.npz"
+    first = SharedEmbedder(Counting("one"), file)
+    assert first.embed(["a", "bcd", "a"]) == [[1.0, 1.0], [3.0, 1.0], [1.0, 1.0]]
+    first.save()
+    same, other = Counting("one"), Counting("two")
+    assert SharedEmbedder(same, file).embed(["bcd"]) == [[3.0, 1.0]]
+    assert SharedEmbedder(other, file).embed(["bcd"]) == [[3.0, 1.0]]
+    assert (same.asked, other.asked) == ([], ["bcd"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality import embeddings
-from benchmarks.quality.collection import Item
+from benchmarks.quality.collection import Item, Question
 from benchmarks.quality.ours import Ours
 
 __all__ = ["Adapter"]
@@ -60,7 +60,7 @@ class Adapter:
         """The ids of at most `k` memories, best first."""
         if self._waiting:
             self.flush()
-        return self._ours.search(query, k)
+        return self._ours.search(Question("", query, (), ""), k)
 
     def close(self) -> None:
         """Closes the store and removes it."""

@@ -123,7 +123,7 @@ def _ask(
     system: System, question: Question, thread_of: Mapping[str, str | None], embedder: SharedEmbedder | None
 ) -> Answered:
     began, embedded = time.perf_counter(), _spent(embedder)
-    ranked = system.search(question.text, K)[:K]
+    ranked = system.search(question, K)[:K]
     seconds = time.perf_counter() - began - (_spent(embedder) - embedded)
     scores = score(ranked, question.relevant, thread_of)
     return Answered(question.id, question.category, question.main, scores, seconds)

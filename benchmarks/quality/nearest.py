@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.quality.collection import Item
+from benchmarks.quality.collection import Item, Question
 from benchmarks.quality.system import Missing
 from benchmarks.quality.words import Words
 
@@ -41,11 +41,11 @@ class Nearest:
         self._ids = [item.id for item in items]
         self._rows = self._embedder.matrix([item.text for item in items])
 
-    def search(self, text: str, k: int) -> list[str]:
+    def search(self, question: Question, k: int) -> list[str]:
         """Every vector is compared."""
         import numpy
 
-        scores = self._rows @ self._embedder.matrix([text])[0]
+        scores = self._rows @ self._embedder.matrix([question.text])[0]
         return [self._ids[place] for place in numpy.argsort(-scores, kind="stable")[:k]]
 
     def close(self) -> None:
@@ -63,11 +63,11 @@ class Fused:
         for part in self._parts:
             part.add_many(items)
 
-    def search(self, text: str, k: int) -> list[str]:
+    def search(self, question: Question, k: int) -> list[str]:
         """Each list gives a memory one over its rank and the constant."""
         scores: dict[str, float] = {}
         for part in self._parts:
-            for rank, found in enumerate(part.search(text, _DEPTH), 1):
+            for rank, found in enumerate(part.search(question, _DEPTH), 1):
                 scores[found] = scores.get(found, 0.0) + 1 / (_RANK_CONSTANT + rank)
         return sorted(scores, key=lambda one: -scores[one])[:k]
 

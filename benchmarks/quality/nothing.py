@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import chrysalis_memory.ranking
 from benchmarks.quality.collection import Collection, Question
 from benchmarks.quality.measure import filled
-from benchmarks.quality.ours import Ours
+from benchmarks.quality.ours import ACCEPTED, Ours
 from benchmarks.quality.system import Kind
-from chrysalis_memory import ChrysalisMemory
 
 if TYPE_CHECKING:
     from benchmarks.quality.embeddings import SharedEmbedder
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["silence", "thresholds"]
 
 _K = 10
+_WITHOUT = "none"
+_THRESHOLDS = (_WITHOUT, "lenient", "balanced", "strict")
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,9 @@ class _Asked:
         return not set(self.question.relevant).isdisjoint(self.found)
 
 
-def thresholds() -> list[str]:
+def thresholds() -> tuple[str, ...]:
     """The names that `recall` takes as its threshold, weakest first; none where it takes no threshold."""
-    if "threshold" not in inspect.signature(ChrysalisMemory.recall).parameters:
-        return []
-    return list(getattr(chrysalis_memory.ranking, "THRESHOLDS", ()))
+    return _THRESHOLDS if "threshold" in ACCEPTED else ()
 
 
 def silence(
@@ -53,7 +50,7 @@ def silence(
     if all(question.answerable for one in collection.conversations for question in one.questions):
         return None
     say(f"{collection.name}: questions without an answer")
-    asked: dict[str | None, list[_Asked]] = {name: [] for name in (None, *thresholds())}
+    asked: dict[str, list[_Asked]] = {name: [] for name in thresholds() or (_WITHOUT,)}
     for conversation in collection.conversations:
         with tempfile.TemporaryDirectory(prefix="chrysalis-recall-", ignore_cleanup_errors=True) as folder:
             system, _ = filled(kind, conversation, embedder, Path(folder))
@@ -62,7 +59,7 @@ def silence(
             for name, found in asked.items():
                 found.extend(_ask(system, question, name) for question in conversation.questions if _counts(question))
             system.close()
-    plain = asked.pop(None)
+    plain = asked.pop(_WITHOUT)
     return {
         "with_answer": sum(one.question.answerable for one in plain),
         "without_answer": sum(not one.question.answerable for one in plain),
@@ -75,9 +72,9 @@ def _counts(question: Question) -> bool:
     return not question.answerable or (question.main and bool(question.relevant))
 
 
-def _ask(system: Ours, question: Question, threshold: str | None) -> _Asked:
-    more = {} if threshold is None else {"threshold": threshold}
-    hits = system.scored(question.text, _K, **more)
+def _ask(system: Ours, question: Question, threshold: str) -> _Asked:
+    more = {"threshold": threshold} if "threshold" in ACCEPTED else {}
+    hits = system.scored(question, _K, **more)
     return _Asked(question, tuple(found for found, _ in hits), hits[0][1] if hits else 0.0)
 
 

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.quality.collection import Item
+from benchmarks.quality.collection import Item, Question
 from chrysalis_memory import ChrysalisMemory, Config
 
 if TYPE_CHECKING:
     from benchmarks.quality.embeddings import SharedEmbedder
 
-__all__ = ["Ours"]
+__all__ = ["ACCEPTED", "Ours"]
 
 _BATCH = 500
 
 # Data sets hold messages of several hundred kilobytes, where the usual bound on one call is 64 KiB.
 _CONFIG = Config(payload_bytes_max=1_000_000)
-_ACCEPTED = frozenset(inspect.signature(ChrysalisMemory.recall).parameters)
+ACCEPTED = frozenset(inspect.signature(ChrysalisMemory.recall).parameters)
+"""What `recall` can be told."""
 
 
 class Ours:
@@ -35,18 +36,15 @@ class Ours:
             self.memory.remember_many([_record(item) for item in items[start : start + _BATCH]])
         self.memory.flush()
 
-    def search(self, text: str, k: int) -> list[str]:
+    def search(self, question: Question, k: int) -> list[str]:
         """The ids that recall gives."""
-        return [hit.memory.id for hit in self.memory.recall(text, k=k, mode=self._mode)]
+        return [hit for hit, _ in self.scored(question, k)]
 
-    def scored(self, text: str, k: int, **more: Any) -> list[tuple[str, float]]:
+    def scored(self, question: Question, k: int, **more: Any) -> list[tuple[str, float]]:
         """Ids with their scores; `more` goes to `recall` as it is."""
-        return [(hit.memory.id, hit.score) for hit in self.memory.recall(text, k=k, mode=self._mode, **more)]
-
-    @staticmethod
-    def accepts(argument: str) -> bool:
-        """Whether `recall` has such an argument."""
-        return argument in _ACCEPTED
+        if question.asked_at is not None and "reference_time" in ACCEPTED:
+            more["reference_time"] = question.asked_at
+        return [(hit.memory.id, hit.score) for hit in self.memory.recall(question.text, k=k, mode=self._mode, **more)]
 
     def close(self) -> None:
         """Closes the store."""

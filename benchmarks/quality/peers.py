@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.quality.collection import Item
+from benchmarks.quality.collection import Item, Question
 from benchmarks.quality.nearest import needed
 from benchmarks.quality.system import Missing
 
@@ -43,9 +43,9 @@ class Chroma:
             texts = [item.text for item in part]
             self._items.add(ids=[item.id for item in part], documents=texts, embeddings=self._embedder.embed(texts))
 
-    def search(self, text: str, k: int) -> list[str]:
+    def search(self, question: Question, k: int) -> list[str]:
         """The nearest by its own index."""
-        found = self._items.query(query_embeddings=self._embedder.embed([text]), n_results=k, include=[])
+        found = self._items.query(query_embeddings=self._embedder.embed([question.text]), n_results=k, include=[])
         return list(found["ids"][0])
 
     def close(self) -> None:
@@ -59,21 +59,22 @@ class LangGraph:
         del folder
         shared = needed(embedder)
         try:
-            from langgraph.store.base import PutOp
             from langgraph.store.memory import InMemoryStore
         except ImportError:
             raise Missing("langgraph is not installed") from None
-        self._put = PutOp
+        self._shared = shared
         index: Any = {"dims": shared.dimensions, "embed": shared.embed, "fields": ["text"]}
         self._store = InMemoryStore(index=index)
 
     def add_many(self, items: Sequence[Item]) -> None:
-        """One batch for all."""
-        self._store.batch([self._put(("items",), item.id, {"text": item.text}) for item in items])
+        """One call for each: a batch must not hold the same text twice."""
+        self._shared.embed([item.text for item in items])
+        for item in items:
+            self._store.put(("items",), item.id, {"text": item.text})
 
-    def search(self, text: str, k: int) -> list[str]:
+    def search(self, question: Question, k: int) -> list[str]:
         """Its own search, by the question."""
-        return [found.key for found in self._store.search(("items",), query=text, limit=k)]
+        return [found.key for found in self._store.search(("items",), query=question.text, limit=k)]
 
     def close(self) -> None:
         """Nothing is open."""
@@ -122,9 +123,9 @@ class Mem0:
         for item in items:
             self._memory.add(item.text, user_id="bench", infer=False, metadata={"item": item.id})
 
-    def search(self, text: str, k: int) -> list[str]:
+    def search(self, question: Question, k: int) -> list[str]:
         """Its own search, without its threshold."""
-        found = self._memory.search(text, top_k=k, filters={"user_id": "bench"}, threshold=0.0)
+        found = self._memory.search(question.text, top_k=k, filters={"user_id": "bench"}, threshold=0.0)
         return [one["metadata"]["item"] for one in found["results"]]
 
     def close(self) -> None:

@@ -60,4 +60,9 @@ def _measure_each(
             measured[name] = measure(KINDS[name], collection, embedder, say)
         except Missing as reason:
             missing[name] = str(reason)
+        except Exception as error:
+            if name == OURS:
+                raise
+            # What fails in somebody else's system is told, and must not end the run.
+            missing[name] = f"failed: {type(error).__name__}"
     return measured, missing

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks.quality.collection import Item
+from benchmarks.quality.collection import Item, Question
 
 if TYPE_CHECKING:
     from benchmarks.quality.embeddings import SharedEmbedder
@@ -22,7 +22,7 @@ class System(Protocol):
     def add_many(self, items: Sequence[Item]) -> None:
         """Takes the memories and makes them findable."""
 
-    def search(self, text: str, k: int) -> list[str]:
+    def search(self, question: Question, k: int) -> list[str]:
         """The ids of at most `k` memories, best first."""
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.quality.collection import Item
+from benchmarks.quality.collection import Item, Question
 
 if TYPE_CHECKING:
     from benchmarks.quality.embeddings import SharedEmbedder
@@ -41,9 +41,9 @@ class Words:
         self._ids.extend(item.id for item in items)
         self._connection.executemany("INSERT INTO words(content) VALUES(?)", [(item.text,) for item in items])
 
-    def search(self, text: str, k: int) -> list[str]:
+    def search(self, question: Question, k: int) -> list[str]:
         """The rows that any word fits."""
-        words = [word for word in _WORD.findall(text) if word.lower() not in self.left_out]
+        words = [word for word in _WORD.findall(question.text) if word.lower() not in self.left_out]
         if not words:
             return []
         asked = " OR ".join(f'"{word}"' for word in words)

@@ -12,22 +12,21 @@ from benchmarks.speed.filled import Filled
 __all__ = ["stages"]
 
 _CALLS = 100
-_PROFILE = "recall_stages"
 
 
 def stages(filled: Filled, asked: Sequence[str], embed: Callable[[str], object] | None) -> dict[str, float]:
     """Seconds of each stage at the median.
 
-    Where the store tells the stages of a recall itself, these are they; else they are measured from outside, by asking
-    for less: words alone, vectors alone, both, and reading ten memories by id.
+    Where a recall tells its stages, these are they; else they are measured from outside, by asking for less: words
+    alone, vectors alone, both, and reading ten memories by id.
     """
     told = {} if embed is None else {"embedding the question": median(timed(embed, asked, _CALLS))}
-    profile = getattr(filled.memory, _PROFILE, None)
-    return told | (_from_outside(filled, asked) if profile is None else _from_inside(profile, asked))
+    memory: Any = filled.memory
+    runs = [getattr(memory.recall(text, k=10), "stages", {}) for text in asked[:_CALLS]]
+    return told | (_from_inside(runs) if any(runs) else _from_outside(filled, asked))
 
 
-def _from_inside(profile: Callable[..., Mapping[str, float]], asked: Sequence[str]) -> dict[str, float]:
-    runs = [profile(text, k=10) for text in (asked * (_CALLS // len(asked) + 1))[:_CALLS]]
+def _from_inside(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     names = dict.fromkeys(name for run in runs for name in run)
     return {name: median(run.get(name, 0.0) for run in runs) for name in names}
 
