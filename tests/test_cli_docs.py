@@ -34,7 +34,9 @@ PROMISED = {"remember", "recall", "show", "list", "update", "forget", "history",
     "bench",
     "models list",
     "models install",
+    "models use",
     "models test",
+    "models drop",
 }
 
 

@@ -117,8 +117,9 @@ def test_only_the_first_256_tokens_count():
 def test_it_is_an_embedder_and_chosen_by_name_and_by_itself():
     assert isinstance(LocalEmbedder(), Embedder)
     for name in ("auto", "local", "local:all-MiniLM-L6-v2"):
-        embedder, reason = resolve(name)
-        assert (embedder.name, embedder.dimensions, reason) == ("local:all-MiniLM-L6-v2", 384, None)
+        choice = resolve(name)
+        assert (choice.embedder.name, choice.embedder.dimensions) == ("local:all-MiniLM-L6-v2", 384)
+        assert choice.missing is None
 
 
 def test_nothing_to_embed_gives_nothing():

@@ -36,6 +36,8 @@ CALLS = {
     "promote": lambda memory: memory.promote(),
     "batch": lambda memory: memory.batch().__enter__(),
     "flush": lambda memory: memory.flush(),
+    "vector_models": lambda memory: memory.vector_models(),
+    "drop_vectors": lambda memory: memory.drop_vectors("x"),
     "watch": lambda memory: memory.watch(),
     "verify": lambda memory: memory.verify(),
     "stats": lambda memory: memory.stats(),

@@ -98,7 +98,9 @@ SIGNATURES = {
     "consolidate": {"scope": None, "similarity": 0.8},
     "promote": {"ids": None, "threshold": None, "scope": None},
     "batch": {},
-    "flush": {},
+    "flush": {"progress": None},
+    "vector_models": {},
+    "drop_vectors": {"model": REQUIRED},
     "watch": {"timeout": None},
     "verify": {"id": None},
     "stats": {},
@@ -116,7 +118,7 @@ SIGNATURES = {
     },
 }
 
-POSITIONAL = {"path", "content", "records", "query", "id", "ids", "start", "end", "other"}
+POSITIONAL = {"path", "content", "records", "query", "id", "ids", "start", "end", "other", "model"}
 
 
 def parameters(name):

@@ -59,6 +59,7 @@ NAMES = {
     "TooLarge",
     "Unreachable",
     "VectorClock",
+    "VectorModel",
     "Verification",
     "fingerprint",
     "verify_signature",

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from chrysalis_memory import ModelError
 from chrysalis_memory.embedding import Embedder, resolve
 
 __all__ = ["SharedEmbedder", "make"]
@@ -86,7 +87,8 @@ def make(wanted: str, file: Path | None = None) -> SharedEmbedder | None:
     module, _, maker = wanted.partition(":")
     if maker and importlib.util.find_spec(module) is not None:
         return SharedEmbedder(getattr(importlib.import_module(module), maker)(), file)
-    embedder, missing = resolve(wanted)
-    if embedder is None and missing is not None and wanted != "auto":
-        raise RuntimeError(f"{missing}; `--embedder none` measures words alone")
+    try:
+        embedder = resolve(wanted).embedder
+    except ModelError as error:
+        raise RuntimeError(f"{error}; `--embedder none` measures words alone") from error
     return None if embedder is None else SharedEmbedder(embedder, file)

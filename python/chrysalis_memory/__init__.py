@@ -46,6 +46,7 @@ from chrysalis_memory.records import (
     Revision,
     Stats,
     Tier,
+    VectorModel,
     Verification,
 )
 
@@ -99,6 +100,7 @@ __all__ = [
     "TooLarge",
     "Unreachable",
     "VectorClock",
+    "VectorModel",
     "Verification",
     "fingerprint",
     "verify_signature",

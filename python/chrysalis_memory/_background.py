@@ -16,14 +16,15 @@ _RETRY_MOST_S = 60.0
 
 
 class Background:
-    """Runs `work` soon after each `wake()`, and every `interval_s` without one; sleeps in between.
+    """Runs `work` soon after each `wake()`, and every `interval_s` without one; sleeps in between. Work may return
+    after how many seconds it wants to be run again, if that is sooner.
 
     Work that fails is tried again, each time after twice the wait, and logged once per failure. `work` is a method
     of the store's object and is held weakly: an object that nobody holds any more ends its thread. `replica` is held
     for as long as the thread runs.
     """
 
-    def __init__(self, work: Callable[[], None], replica: object, interval_s: float) -> None:
+    def __init__(self, work: Callable[[], float | None], replica: object, interval_s: float) -> None:
         self._work = weakref.WeakMethod(work, lambda _: self.wake())
         self._interval_s = interval_s
         self._woken = threading.Event()
@@ -55,13 +56,13 @@ class Background:
             if work is None or self._stopping.is_set():
                 return
             try:
-                work()
+                wanted_s = work()
             except Exception as error:  # noqa: BLE001 - a background thread that dies is noticed by nobody
                 if not self._stopping.is_set():
                     _log.warning("work in the background failed, next try in %g s: %s", retry_s, error)
                 wait_s = retry_s
                 retry_s = min(retry_s * 2, _RETRY_MOST_S)
             else:
-                wait_s, retry_s = self._interval_s, _RETRY_FIRST_S
+                wait_s, retry_s = min(wanted_s or self._interval_s, self._interval_s), _RETRY_FIRST_S
             # While it waits, this thread must not be what keeps the object alive.
             del work

@@ -14,10 +14,11 @@ from typing import TypeVar
 from chrysalis_memory._background import Background
 from chrysalis_memory._core import Replica
 from chrysalis_memory._said import text
-from chrysalis_memory._vectors import Vectors
+from chrysalis_memory._vectors import Progress, Vectors
 from chrysalis_memory.config import Config, default_path
-from chrysalis_memory.embedding import EmbedderLike, resolve
-from chrysalis_memory.errors import StoreError
+from chrysalis_memory.embedding import Chooser, EmbedderLike, Servers
+from chrysalis_memory.errors import NotFound, StoreError
+from chrysalis_memory.records import VectorModel
 
 __all__ = ["Opened", "named", "now_ms"]
 
@@ -44,7 +45,10 @@ class Opened:
         self.space = text("space", space)
         self._pid = os.getpid()
         self._closed = False
-        chosen, missing = resolve(embedder)
+        servers = Servers(
+            url=self.config.embedder_url, key=self.config.embedder_key, timeout_s=self.config.embedder_timeout_s
+        )
+        chooser = Chooser(embedder, servers)
         self._replica = Replica(
             _folder(path),
             space=space,
@@ -54,15 +58,15 @@ class Opened:
             mmap_bytes=self.config.mmap_bytes,
             payload_bytes_max=self.config.payload_bytes_max,
         )
-        self._vectors = Vectors(self._replica, chosen, missing, self.config.embed_batch)
+        self._vectors = Vectors(self._replica, chooser, self.config.embed_batch)
         self._background = Background(self._work, self._replica, self.config.access_flush_s)
         # Also runs when nobody holds this object any more, and when the interpreter ends.
         self._end = weakref.finalize(self, _end, self._pid, self._vectors, self._background, self._replica)
 
-    def _work(self) -> None:
+    def _work(self) -> float | None:
         self._replica.flush_uses()
         self._replica.sweep()
-        self._vectors.embed_waiting()
+        return self._vectors.work()
 
     def _core(self) -> Replica:
         if self._closed:
@@ -123,15 +127,37 @@ class Opened:
         core.commit_batch()
         self._background.wake()
 
-    def flush(self) -> None:
+    def flush(self, *, progress: Progress | None = None) -> None:
         """Brings everything derived up to date: access counts written, text index and vectors caught up.
 
-        Raises whatever the embedder raises.
+        `progress` is told, after each batch of the embedder, how many memories have their vectors and how many there
+        are. Raises whatever the embedder raises.
         """
         core = self._core()
         core.flush_uses()
         core.catch_up_text()
-        self._vectors.embed_waiting()
+        self._vectors.embed_waiting(progress)
+
+    def vector_models(self) -> list[VectorModel]:
+        """The models that have vectors here, in the order in which they came. Only those of the store's present
+        embedder are searched.
+
+        >>> example_store().vector_models()
+        []
+        """
+        return [VectorModel(*model) for model in self._core().vector_models()]
+
+    def drop_vectors(self, model: str) -> int:
+        """Erases the vectors of a model that is no longer used; returns of how many memories.
+
+        Raises `NotFound` if it has none here, and `ValueError` for the model of the present embedder.
+        """
+        core, embedder = self._core(), self._vectors.embedder
+        if embedder is not None and embedder.name == model:
+            raise ValueError(f"{model} is the store's embedder; its vectors would be made again at once")
+        if model not in {one.name for one in self.vector_models()}:
+            raise NotFound(f"no vectors of {model!r} are in the store", hint="See `chrysalis models list`.", id=model)
+        return core.drop_vectors(model)
 
 
 def _end(pid: int, vectors: Vectors, background: Background, replica: Replica) -> None:

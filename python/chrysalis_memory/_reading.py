@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from chrysalis_memory._core import Memory
@@ -107,7 +107,9 @@ class Reading(Opened):
         self, query: str, k: int, filters: Said, as_of: int | None, mode: Mode, verified_only: bool, default: bool
     ) -> tuple[Found, Outcome]:
         reasons: Texts = []
-        vector, without = (None, None) if mode == "text" else self._embedded(query)
+        vector, without = (
+            (None, None) if mode == "text" else self._vectors.for_recall(query, self.config.recall_embed_max)
+        )
         if mode == "vector" and vector is None:
             reasons.append(f"{without or 'there is no embedder'}: nothing was searched")
         elif without is not None:
@@ -121,13 +123,6 @@ class Reading(Opened):
             hits, refused = self._verified(hits)
             reasons.extend(refused)
         return hits, Outcome(not reasons, tuple(reasons))
-
-    def _embedded(self, query: str) -> tuple[tuple[str, Sequence[float]] | None, str | None]:
-        try:
-            self._vectors.embed_waiting(self.config.recall_embed_max)
-        except Exception as error:  # noqa: BLE001 - whatever an embedder does, recall answers from the words
-            return None, f"the embedder failed ({error})"
-        return self._vectors.of_query(query)
 
     def _verified(self, hits: Found) -> tuple[Found, Texts]:
         failed = [hit for hit in hits if not self.verify(hit.memory.id)]

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
 from chrysalis_memory._core import Memory
+from chrysalis_memory._vectors import Progress
 from chrysalis_memory.config import Config
 from chrysalis_memory.embedding import EmbedderLike, Vector
 from chrysalis_memory.errors import StoreError
@@ -27,6 +28,7 @@ from chrysalis_memory.records import (
     Receipt,
     Revision,
     Stats,
+    VectorModel,
     Verification,
 )
 
@@ -40,6 +42,7 @@ MaybeMemories: TypeAlias = "list[Memory | None]"
 Revisions: TypeAlias = "list[Revision]"
 Conflicts: TypeAlias = "dict[str, list[Conflict]]"
 Changes: TypeAlias = "list[Change]"
+Models: TypeAlias = "list[VectorModel]"
 
 EmbeddingFunction = Callable[[str], "Vector | Awaitable[Vector]"]
 
@@ -238,9 +241,17 @@ class AgentMemory:
         """See `ChrysalisMemory.stats`."""
         return await self._call(self.blocking.stats)
 
-    async def flush(self) -> None:
-        """See `ChrysalisMemory.flush`."""
-        await self._call(self.blocking.flush)
+    async def flush(self, *, progress: Progress | None = None) -> None:
+        """See `ChrysalisMemory.flush`; `progress` is called in another thread."""
+        await self._call(self.blocking.flush, progress=progress)
+
+    async def vector_models(self) -> Models:
+        """See `ChrysalisMemory.vector_models`."""
+        return await self._call(self.blocking.vector_models)
+
+    async def drop_vectors(self, model: str) -> int:
+        """See `ChrysalisMemory.drop_vectors`."""
+        return await self._call(self.blocking.drop_vectors, model)
 
     async def rebuild(self) -> None:
         """See `ChrysalisMemory.rebuild`."""

@@ -6,7 +6,7 @@ Only the command line reads the environment and files; the library takes what it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +77,16 @@ class Config:
     """How many memories still without a vector a recall embeds first, so that an agent finds what it just wrote.
     Beyond it the recall goes ahead and its outcome says `degraded`: bounded time before full recall."""
 
+    embedder_url: str | None = None
+    """Where the server of an embedder given as `ollama:<model>` or `openai:<model>` listens; None: where it does by
+    itself, Ollama on this machine and OpenAI at its own address."""
+
+    embedder_key: str | None = field(default=None, repr=False)
+    """The key that such a server wants. It is sent to that server, and stands in no log and no error."""
+
+    embedder_timeout_s: float = 30.0
+    """How long such a server may take for one batch. A model that must be loaded first takes many seconds."""
+
     watch_interval_ms: int = 25
     """How often `watch()` looks for changes of other processes. Looking costs one read of a counter; half of the
     50 ms within which a change is promised to be seen."""
@@ -86,9 +96,16 @@ class Config:
             raise ValueError(f"durability is {self.durability!r}; it must be one of {', '.join(DURABILITY_LEVELS)}")
         if not 0 <= self.promotion_threshold <= 1:
             raise ValueError(f"promotion_threshold is {self.promotion_threshold}; it must lie between 0 and 1")
-        for field in fields(self):
-            if field.name != "durability":
-                self._check_number(field.name)
+        for setting in fields(self):
+            if setting.name in {"embedder_url", "embedder_key"}:
+                self._check_text(setting.name)
+            elif setting.name != "durability":
+                self._check_number(setting.name)
+
+    def _check_text(self, name: str) -> None:
+        value = getattr(self, name)
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} is not text but {type(value).__name__}")
 
     def _check_number(self, name: str) -> None:
         value = getattr(self, name)

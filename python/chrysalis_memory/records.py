@@ -32,6 +32,7 @@ __all__ = [
     "Revision",
     "Stats",
     "Tier",
+    "VectorModel",
     "Verification",
     "duration_to_ms",
     "from_ms",
@@ -266,6 +267,16 @@ class Stats(Record):
     embedder: str | None = None
     lamport: int = 0
     file_bytes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorModel(Record):
+    """A model that has vectors in a store: their length, of how many memories, and how many; long ones have several."""
+
+    name: str
+    dimensions: int
+    memories: int
+    vectors: int
 
 
 @dataclass(frozen=True, slots=True)

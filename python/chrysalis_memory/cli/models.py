@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from chrysalis_memory.cli.options import Json
-from chrysalis_memory.cli.output import console, for_people, print_json, print_row, printable, say, size
+from chrysalis_memory.cli.opening import open_with_model, require_store
+from chrysalis_memory.cli.options import DEFAULT_SPACE, Json, Space, Store
+from chrysalis_memory.cli.output import console, counted, for_people, print_json, print_row, printable, say
+from chrysalis_memory.cli.progress import install_progress, steps_progress
 from chrysalis_memory.embedding.local import (
     MINILM,
     LocalEmbedder,
-    Progress,
     install,
     is_installed,
     missing,
     model_folder,
 )
 from chrysalis_memory.embedding.protocol import embed_question, embed_texts
+from chrysalis_memory.errors import StoreError
 
 PANEL: Final = "Look after"
+
+_COLUMNS: Final = ("name", "where", "state", "dimensions", "memories")
 
 _TURN: Final = (
     "The harbour master asked whether the tide page could show the height at the sill, and not at the gauge; Ines "
@@ -44,12 +47,14 @@ def register(app: typer.Typer) -> None:
     )
     group.command("list")(list_models)
     group.command("install")(install_model)
+    group.command("use")(use_model)
     group.command("test")(try_model)
+    group.command("drop")(drop_model)
     app.add_typer(group, name="models", rich_help_panel=PANEL)
 
 
-def list_models(*, json: Json = False) -> None:
-    """Show the embedding models that can be used, and what the others lack.
+def list_models(*, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = False) -> None:
+    """Show the embedding models that can be used, what they lack, and of which the store has vectors.
 
     [bold]Examples[/bold]
 
@@ -57,14 +62,14 @@ def list_models(*, json: Json = False) -> None:
 
       chrysalis models list --json
     """
-    rows = [_local_row()]
+    rows = [_local_row(), *_store_rows(store, space)]
     if json:
         print_json(rows)
     elif for_people():
         _show(rows)
     else:
         for row in rows:
-            print_row(*(row[key] for key in ("name", "state", "dimensions", "licence", "folder", "lacks")))
+            print_row(*(row[column] for column in _COLUMNS), row["lacks"])
 
 
 def _local_row() -> dict[str, Any]:
@@ -73,8 +78,10 @@ def _local_row() -> dict[str, Any]:
     folder = model_folder()
     return {
         "name": LocalEmbedder().name,
+        "where": "this machine",
         "state": state,
         "dimensions": MINILM.dimensions,
+        "memories": "",
         "licence": MINILM.licence,
         "bytes": sum(path.stat().st_size for path in folder.glob("*") if path.is_file()),
         "folder": str(folder),
@@ -82,19 +89,95 @@ def _local_row() -> dict[str, Any]:
     }
 
 
+def _store_rows(store: Path | None, space: str) -> list[dict[str, Any]]:
+    """The models that the store has vectors of; none when there is no store."""
+    try:
+        path = require_store(store)
+    except StoreError:
+        return []
+    with open_with_model(path, space, "none") as memory:
+        models = memory.vector_models()
+    return [
+        {
+            "name": model.name,
+            "where": "the store",
+            "state": "in use" if number == len(models) else "may be dropped",
+            "dimensions": model.dimensions,
+            "memories": model.memories,
+            "lacks": "",
+        }
+        for number, model in enumerate(models, 1)
+    ]
+
+
 def _show(rows: list[dict[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 3))
-    for column in ("model", "state", "dimensions", "licence", "size"):
-        table.add_column(column, style="dim" if column != "model" else "bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for column in _COLUMNS:
+        table.add_column(column, style="bold" if column == "name" else "", no_wrap=column == "name")
     for row in rows:
-        style = "green" if row["state"] == "ready" else "yellow"
-        table.add_row(
-            row["name"], f"[{style}]{row['state']}[/]", str(row["dimensions"]), row["licence"], size(row["bytes"])
-        )
+        table.add_row(*(printable(str(row[column])) for column in _COLUMNS))
     console().print(table)
     for row in rows:
         if row["lacks"]:
-            say(f"[yellow]{printable(row['lacks'])}[/]")
+            console().print(Text(printable(row["lacks"]), style="yellow"))
+
+
+def use_model(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="local, ollama:<model> or openai:<model>.")],
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the vectors of other models, to go back to them.")] = False,
+    store: Store = None,
+    space: Space = DEFAULT_SPACE,
+    json: Json = False,
+) -> None:
+    """Embed the store's memories with another model, and use it from then on.
+
+    What was done stays done when it is interrupted: run it again, or let any program that has the store open go on.
+
+    [bold]Examples[/bold]
+
+      chrysalis models use local
+
+      chrysalis models use ollama:nomic-embed-text
+    """
+    with open_with_model(store, space, name) as memory:
+        with steps_progress("Embedding") as progress:
+            memory.flush(progress=progress)
+        embedder = memory.stats().embedder
+        memories = {model.name: model.memories for model in memory.vector_models()}
+        embedded = memories.pop(embedder or "", 0)
+        dropped = {} if keep else {model: memory.drop_vectors(model) for model in memories}
+    if json:
+        print_json({"embedder": embedder, "memories": embedded, "dropped": dropped})
+    elif for_people():
+        say(f"[green]uses[/] {printable(str(embedder))}: {counted(embedded, 'memory')} embedded")
+        for model in dropped:
+            say(f"dropped the vectors of {printable(model)}")
+    else:
+        print_row(embedder, embedded, *dropped)
+
+
+def drop_model(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="A model that `models list` shows for the store.")],
+    *,
+    store: Store = None,
+    space: Space = DEFAULT_SPACE,
+    json: Json = False,
+) -> None:
+    """Erase the vectors of a model that the store no longer uses.
+
+    [bold]Examples[/bold]
+
+      chrysalis models drop ollama:nomic-embed-text
+    """
+    with open_with_model(store, space, "none") as memory:
+        count = memory.drop_vectors(name)
+    if json:
+        print_json({"model": name, "memories": count})
+    elif for_people():
+        say(f"[green]dropped[/] the vectors of {counted(count, 'memory')}")
+    else:
+        print_row(name, count)
 
 
 def install_model(
@@ -123,23 +206,6 @@ def install_model(
         say("Stores use it from now on, by themselves." if reason is None else f"[yellow]{printable(reason)}[/]")
     else:
         print_row(LocalEmbedder().name, folder, reason or "ready")
-
-
-@contextmanager
-def install_progress() -> Iterator[Progress]:
-    """A progress bar for an installation, on a terminal; nothing in a pipe."""
-    import sys
-
-    if not sys.stderr.isatty():
-        yield lambda _what, _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 
 def try_model(*, json: Json = False) -> None:

