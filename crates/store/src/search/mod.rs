@@ -25,6 +25,7 @@ pub mod stem;
 mod terms;
 pub mod text;
 pub mod vector;
+pub mod when;
 mod words;
 
 use std::path::Path;

@@ -1,0 +1,235 @@
+//! A text as words of the dictionary, numbers and marks.
+
+use super::lexicon::{Entry, Languages, Lexicon, WORD_BYTES_MAX};
+use super::numerals::{self, Numeral};
+use super::word::Word;
+
+/// What a token is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lexeme {
+    /// A word that the dictionary has.
+    Word(&'static Entry),
+    /// Any other word.
+    Unknown,
+    Numeral(Numeral),
+    /// A comma, a hyphen, a full stop for whatever ends a sentence, a bracket for brackets and quotes, and a star for
+    /// all other signs.
+    Mark(u8),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) lexeme: Lexeme,
+}
+
+impl Token {
+    /// Whether a phrase about time may begin with it.
+    pub(super) fn may_begin(&self) -> bool {
+        match self.lexeme {
+            Lexeme::Word(entry) => entry.begins,
+            Lexeme::Numeral(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a text without such a token tells no time.
+    fn tells(&self) -> bool {
+        match self.lexeme {
+            Lexeme::Word(entry) => entry.tells,
+            Lexeme::Numeral(numeral) => numeral.tells(),
+            _ => false,
+        }
+    }
+}
+
+/// The tokens of a text.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    pub(super) all: Vec<Token>,
+    /// The words since the last sign other than a hyphen, by number and start: what phrases are made of.
+    words: Vec<(u16, usize)>,
+    /// Frequent words found of each language.
+    markers: [u16; 8],
+    /// How many tokens tell a time.
+    telling: usize,
+}
+
+impl Tokens {
+    pub(super) fn read(text: &str) -> Self {
+        let mut scanner = Scanner { text: text.as_bytes(), at: 0, lexicon: Lexicon::get(), found: Self::default() };
+        scanner.found.all.reserve(text.len() / 5 + 4);
+        while scanner.at < text.len() {
+            scanner.step(text);
+        }
+        scanner.found.telling = scanner.found.all.iter().filter(|token| token.tells()).count();
+        scanner.found
+    }
+
+    /// Whether it is worth to look for phrases.
+    pub(super) fn tell(&self) -> bool {
+        self.telling > 0
+    }
+
+    /// Whether the text is in one of these languages, as far as its frequent words say.
+    pub(super) fn is_in(&self, languages: Languages) -> bool {
+        let count = |within: bool| {
+            let bits = (0..8).filter(|bit| (languages >> bit & 1 == 1) == within);
+            bits.map(|bit| self.markers[bit]).max().unwrap_or(0)
+        };
+        count(true) > 0 && count(true) >= count(false)
+    }
+
+    /// Takes in what is part of no phrase.
+    fn push_other(&mut self, start: usize, end: usize, lexeme: Lexeme) {
+        self.words.clear();
+        self.push(start, end, lexeme);
+    }
+
+    fn push(&mut self, start: usize, end: usize, lexeme: Lexeme) {
+        self.all.push(Token { start, end, lexeme });
+    }
+
+    /// Takes in a word, and makes one token of it and of those before it when they are a phrase.
+    fn push_word(&mut self, start: usize, end: usize, entry: &'static Entry) {
+        self.count_marker(entry);
+        for phrase in &entry.phrases {
+            if let Some(first) = self.ends_with(&phrase.before) {
+                self.words.push((entry.number, start));
+                while self.all.pop_if(|token| token.start >= first).is_some() {}
+                return self.push(first, end, Lexeme::Word(&phrase.meaning));
+            }
+        }
+        self.words.push((entry.number, start));
+        self.push(start, end, Lexeme::Word(entry));
+    }
+
+    fn count_marker(&mut self, entry: &Entry) {
+        for reading in entry.readings.iter().filter(|reading| reading.word == Word::Marker) {
+            (0..8).filter(|bit| reading.languages >> bit & 1 == 1).for_each(|bit| self.markers[bit] += 1);
+        }
+    }
+
+    /// Where these words begin, last first, if the text read so far ends with them.
+    fn ends_with(&self, words: &[u16]) -> Option<usize> {
+        let known = self.words.len().checked_sub(words.len())?;
+        let ours = &self.words[known..];
+        let same = ours.iter().rev().map(|(number, _)| number).eq(words);
+        let start = ours.first().map(|(_, start)| *start).filter(|_| same)?;
+        let inside_another =
+            self.all.iter().rev().find(|token| token.start < start).is_some_and(|token| token.end > start);
+        (!inside_another).then_some(start)
+    }
+}
+
+struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+    lexicon: &'static Lexicon,
+    found: Tokens,
+}
+
+impl Scanner<'_> {
+    fn step(&mut self, text: &str) {
+        match self.text[self.at] {
+            b' ' | b'\t' | b'\'' => self.at += 1,
+            b'0'..=b'9' => self.numeral(),
+            b'a'..=b'z' | b'A'..=b'Z' => self.word(text),
+            b'.' | b'!' | b'?' | b';' | b'\n' => self.mark(b'.', 1),
+            b',' => self.mark(b',', 1),
+            b'-' => self.mark(b'-', 1),
+            b'(' | b')' | b'[' | b']' | b'"' => self.mark(b'(', 1),
+            0..=0x7f => self.mark(b'*', 1),
+            _ => self.letter_or_sign(text),
+        }
+    }
+
+    fn mark(&mut self, mark: u8, bytes: usize) {
+        if mark != b'-' {
+            self.found.words.clear();
+        }
+        self.found.push(self.at, self.at + bytes, Lexeme::Mark(mark));
+        self.at += bytes;
+    }
+
+    fn letter_or_sign(&mut self, text: &str) {
+        let letter = text[self.at..].chars().next().unwrap_or(' ');
+        match letter {
+            '’' | 'ʼ' | '\u{a0}' | '\u{202f}' => self.at += letter.len_utf8(),
+            '“' | '”' | '„' | '«' | '»' => self.mark(b'(', letter.len_utf8()),
+            '–' | '—' | '‐' | '‑' => self.mark(b'-', letter.len_utf8()),
+            _ if letter.is_alphanumeric() => self.word(text),
+            _ => self.mark(b'*', letter.len_utf8()),
+        }
+    }
+
+    fn numeral(&mut self) {
+        let (bytes, numeral) = numerals::read(&self.text[self.at..]);
+        let lexeme = numeral.map_or(Lexeme::Unknown, Lexeme::Numeral);
+        self.found.push_other(self.at, self.at + bytes, lexeme);
+        self.at += bytes;
+    }
+
+    fn word(&mut self, text: &str) {
+        let start = self.at;
+        let mut folded = Folded::default();
+        while self.at < self.text.len() {
+            let byte = self.text[self.at];
+            if byte.is_ascii_alphanumeric() {
+                folded.push(byte.to_ascii_lowercase());
+                self.at += 1;
+            } else if byte.is_ascii() {
+                break;
+            } else {
+                let letter = text[self.at..].chars().next().unwrap_or(' ');
+                if !(letter.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&letter)) {
+                    break;
+                }
+                folded.push_letter(letter);
+                self.at += letter.len_utf8();
+            }
+        }
+        match self.lexicon.find(folded.bytes()) {
+            Some(entry) => self.found.push_word(start, self.at, entry),
+            None => self.found.push_other(start, self.at, Lexeme::Unknown),
+        }
+    }
+}
+
+/// A word in lower case without accents, as far as the dictionary could have it.
+#[derive(Default)]
+struct Folded {
+    letters: [u8; WORD_BYTES_MAX + 1],
+    count: usize,
+}
+
+impl Folded {
+    fn push(&mut self, letter: u8) {
+        if let Some(place) = self.letters.get_mut(self.count) {
+            *place = letter;
+            self.count += 1;
+        }
+    }
+
+    fn push_letter(&mut self, letter: char) {
+        let plain = match letter {
+            'à'..='å' | 'À'..='Å' => "a",
+            'ç' | 'Ç' => "c",
+            'è'..='ë' | 'È'..='Ë' => "e",
+            'ì'..='ï' | 'Ì'..='Ï' => "i",
+            'ñ' | 'Ñ' => "n",
+            'ò'..='ö' | 'Ò'..='Ö' => "o",
+            'ù'..='ü' | 'Ù'..='Ü' => "u",
+            'œ' | 'Œ' => "oe",
+            'ß' => "ss",
+            '\u{300}'..='\u{36f}' => "",
+            _ => "?",
+        };
+        plain.bytes().for_each(|letter| self.push(letter));
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.letters[..self.count]
+    }
+}
