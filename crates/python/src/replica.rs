@@ -204,6 +204,12 @@ impl Replica {
         self.run(py, |store| store.vector_state(model))
     }
 
+    /// Vectors of a model, how many of them are in cells, and how far the writing of new cells has come.
+    fn vector_index(&self, py: Python<'_>, model: &str) -> PyResult<(usize, usize, Option<f64>)> {
+        let index = self.run(py, |store| store.vector_index(model))?;
+        Ok((index.vectors, index.in_cells, index.writing))
+    }
+
     /// Models as (name, dimensions, memories, vectors).
     fn vector_models(&self, py: Python<'_>) -> PyResult<Vec<(String, usize, usize, usize)>> {
         let models = self.run(py, Store::vector_models)?;

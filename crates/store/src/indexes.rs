@@ -14,8 +14,9 @@ use crate::scrub::scrub;
 use crate::search::derived::truncate_log;
 use crate::search::frequency::Frequencies;
 use crate::search::matrix::Matrix;
-use crate::search::{StoreMark, feed, is_damage, text, vector};
+use crate::search::{StoreMark, cells, feed, is_damage, text, vector};
 use crate::store::Store;
+use crate::tending::Tending;
 
 /// Rows indexed by one call before it looks whether the store was closed meanwhile.
 const ROWS_PER_STEP: usize = 20_000;
@@ -28,6 +29,7 @@ pub(crate) struct Indexes {
     text: Mutex<Handle>,
     vectors: Mutex<Handle>,
     matrices: Mutex<BTreeMap<String, Arc<Matrix>>>,
+    tending: Tending,
     pub(crate) frequencies: Frequencies,
 }
 
@@ -63,6 +65,7 @@ impl Indexes {
             text: Mutex::default(),
             vectors: Mutex::default(),
             matrices: Mutex::default(),
+            tending: Tending::new(&folder.vectors()),
             frequencies: Frequencies::new(),
         }
     }
@@ -87,14 +90,30 @@ impl Indexes {
         job(connection).map_err(|error| error.in_file(&self.vectors_path))
     }
 
-    /// The vectors of a model in memory, caught up with the file.
+    /// The vectors of a model, caught up with the file. When too many of them are not in cells, that is mended beside.
     pub(crate) fn matrix(&self, model: &str) -> Result<Arc<Matrix>, StoreError> {
         let matrix = {
             let mut matrices = lock(&self.matrices);
             Arc::clone(matrices.entry(model.to_owned()).or_insert_with(|| Arc::new(Matrix::new(model))))
         };
         self.with_vectors(|vectors| matrix.catch_up(vectors))?;
+        if matrix.is_due() {
+            self.tending.begin(model);
+        }
         Ok(matrix)
+    }
+
+    /// Has the file of a model's cells written by a thread of its own, if that is due.
+    pub(crate) fn tend(&self, model: &str) -> Result<(), StoreError> {
+        if self.with_vectors(|vectors| cells::build::is_due_now(vectors, model))? {
+            self.tending.begin(model);
+        }
+        Ok(())
+    }
+
+    /// How far that has come, from 0 to 1; none when this process does not write one.
+    pub(crate) fn tending(&self, model: &str) -> Option<f64> {
+        self.tending.progress(model)
     }
 
     /// Brings the text index up to what `ground` shows.
@@ -134,6 +153,8 @@ impl Indexes {
             other => other.map(|erasure| erasure.log_truncated),
         }?;
         if !self.vectors_path.exists() {
+            // Somebody deleted the file, and perhaps not what belongs to it.
+            self.vectors_path.parent().map_or(Ok(()), cells::remove_all)?;
             return Ok(text_gone);
         }
         let vectors_gone = match self.with_vectors(|vectors| vector::erase(ground, vectors, numbers)) {
@@ -146,6 +167,7 @@ impl Indexes {
     }
 
     pub(crate) fn close(&self) {
+        self.tending.close();
         for handle in [&self.text, &self.vectors] {
             let mut handle = lock(handle);
             handle.closed = true;

@@ -10,6 +10,17 @@ use crate::store::Store;
 /// A memory's number, the digest of the content that was embedded, and the vector of each of its passages.
 pub type MadeVectors = (Number, Vec<u8>, Vec<Vec<f32>>);
 
+/// How the vectors of a model are searched: what is not in cells is compared one by one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct VectorIndex {
+    /// Vectors, one for each passage.
+    pub vectors: usize,
+    /// How many there were when the file of cells was written; 0 without one.
+    pub in_cells: usize,
+    /// How far the writing of a new file has come, from 0 to 1; none when this process is not writing one.
+    pub writing: Option<f64>,
+}
+
 impl Store {
     /// Memories whose present content has no vectors of this model, oldest change first, at most `limit`.
     ///
@@ -29,7 +40,22 @@ impl Store {
         for (number, digest, passages) in made {
             new.push(NewVector { number, digest: ContentDigest::from_slice(&digest)?, passages });
         }
-        self.read(|ground| self.indexes.with_vectors(|vectors| vector::put(ground, vectors, model, &new)))
+        let taken =
+            self.read(|ground| self.indexes.with_vectors(|vectors| vector::put(ground, vectors, model, &new)))?;
+        self.indexes.tend(model)?;
+        Ok(taken)
+    }
+
+    /// How the vectors of a model are searched.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn vector_index(&self, model: &str) -> Result<VectorIndex, StoreError> {
+        if !self.folder.vectors().exists() {
+            return Ok(VectorIndex::default());
+        }
+        let (vectors, in_cells) = self.indexes.with_vectors(|vectors| vector::in_cells(vectors, model))?;
+        Ok(VectorIndex { vectors, in_cells, writing: self.indexes.tending(model) })
     }
 
     /// How many memories there are, and how many of them have vectors of this model. Costs two look-ups when every

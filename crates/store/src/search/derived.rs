@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::scrub::scrub;
 
 /// How long a connection to a derived file waits for another process that writes to it.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one kind of derived file holds.
 pub(super) struct Kind {

@@ -4,6 +4,8 @@
 //! vectors in `vectors.db`, and both rebuild or refill themselves. Rows are keyed by the memory's `number`, and
 //! what is new in the ground is found through its `changed` feed, one number per row that only ever grows.
 
+pub mod best;
+pub mod cells;
 pub mod dates;
 pub mod derived;
 pub mod feed;

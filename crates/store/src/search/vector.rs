@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrysalis_core::id::{ContentDigest, content_digest};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::derived::{self, Erasure, Kind};
+use super::cells;
+use super::derived::{self, BUSY_TIMEOUT, Erasure, Kind};
 use super::packed::{DIMENSIONS_MAX, pack};
 use super::passages::{PASSAGES_MAX, passages};
 use super::{Number, StoreMark, ground_position};
@@ -31,7 +32,8 @@ const KIND: Kind = Kind {
         CREATE TABLE model(
             id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, dimensions INTEGER NOT NULL,
             settled INTEGER NOT NULL DEFAULT 0, memories INTEGER NOT NULL DEFAULT 0,
-            passages INTEGER NOT NULL DEFAULT 0);
+            passages INTEGER NOT NULL DEFAULT 0, base INTEGER, base_position INTEGER NOT NULL DEFAULT 0,
+            base_passages INTEGER NOT NULL DEFAULT 0);
         CREATE TABLE vector(
             position INTEGER PRIMARY KEY, model INTEGER NOT NULL, number INTEGER NOT NULL,
             passages INTEGER NOT NULL, digest BLOB NOT NULL, value BLOB NOT NULL);
@@ -47,7 +49,7 @@ const KIND: Kind = Kind {
         DROP TABLE IF EXISTS state; DROP TABLE IF EXISTS model; DROP TABLE IF EXISTS vector;
         DROP TABLE IF EXISTS dropped;",
     names: &["state", "model", "vector", "vector_of", "vector_put", "vector_erased", "dropped"],
-    layout: 2,
+    layout: 3,
 };
 
 /// Opens the vectors at `path`, creating the file when it is missing. A file that is damaged, of another layout or
@@ -64,7 +66,11 @@ pub fn open(path: &Path, mark: StoreMark) -> Result<Connection, StoreError> {
 /// # Errors
 /// [`StoreError::Locked`] while others use the file, or a fault of the disk.
 pub fn reset(vectors: &mut Connection, mark: StoreMark) -> Result<(), StoreError> {
-    derived::reset(vectors, mark, &KIND)
+    derived::reset(vectors, mark, &KIND)?;
+    match vectors.path().and_then(|path| Path::new(path).parent()) {
+        Some(folder) => cells::remove_all(folder),
+        None => Ok(()),
+    }
 }
 
 /// Bytes of a content's digest that are kept: enough to tell the contents that one memory had from each other.
@@ -112,18 +118,72 @@ pub(super) struct Model {
     pub id: i64,
     pub dimensions: usize,
     settled: i64,
-    memories: usize,
+    pub memories: usize,
+    pub passages: usize,
+    pub base: Option<Base>,
+}
+
+/// The file of cells that a model uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Base {
+    /// What its name has.
+    pub tag: i64,
+    /// The last position that is in it,
+    pub position: i64,
+    /// and how many vectors it was made of.
+    pub passages: usize,
 }
 
 pub(super) fn model(vectors: &Connection, name: &str) -> Result<Option<Model>, StoreError> {
-    let sql = "SELECT id, dimensions, settled, memories FROM main.model WHERE name = ?1";
+    let sql = "SELECT id, dimensions, settled, memories, passages, base, base_position, base_passages
+        FROM main.model WHERE name = ?1";
     let mut statement = vectors.prepare_cached(sql)?;
     let found = statement.query_row([name], |row| {
-        let dimensions = row.get::<_, u32>(1)? as usize;
-        let memories = row.get::<_, u32>(3)? as usize;
-        Ok(Model { id: row.get(0)?, dimensions, settled: row.get(2)?, memories })
+        let count = |column| row.get::<_, u32>(column).map(|count| count as usize);
+        let (position, based) = (row.get(6)?, count(7)?);
+        let base = row.get::<_, Option<i64>>(5)?.map(|tag| Base { tag, position, passages: based });
+        let (id, settled) = (row.get(0)?, row.get(2)?);
+        Ok(Model { id, dimensions: count(1)?, settled, memories: count(3)?, passages: count(4)?, base })
     });
     Ok(found.optional()?)
+}
+
+/// Another connection to the file at `path`, which must be there.
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch("PRAGMA secure_delete = ON;")?;
+    connection.execute_batch(KIND.settings)?;
+    Ok(connection)
+}
+
+/// How many vectors a model has, and how many of them were there when its file of cells was written.
+///
+/// # Errors
+/// Those of the database.
+pub fn in_cells(vectors: &Connection, model_name: &str) -> Result<(usize, usize), StoreError> {
+    let counts = |model: Model| (model.passages, model.base.map_or(0, |base| base.passages));
+    Ok(model(vectors, model_name)?.map_or((0, 0), counts))
+}
+
+/// Names the file of cells that a model uses from now on; none: no longer any.
+pub(super) fn set_base(vectors: &Transaction<'_>, model: i64, base: Option<Base>) -> Result<(), StoreError> {
+    let sql = "UPDATE main.model SET base = ?2, base_position = ?3, base_passages = ?4 WHERE id = ?1";
+    let (position, passages) = base.map_or((0, 0), |base| (base.position, base.passages as i64));
+    vectors.prepare_cached(sql)?.execute(params![model, base.map(|base| base.tag), position, passages])?;
+    // So that everybody looks.
+    next_position(vectors).map(drop)
+}
+
+/// Takes the file of this tag out of use: it is damaged, or gone.
+pub(super) fn give_up_base(vectors: &mut Connection, tag: i64) -> Result<(), StoreError> {
+    let transaction = vectors.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let sql = "SELECT id FROM main.model WHERE base = ?1";
+    let model: Option<i64> = transaction.query_row(sql, [tag], |row| row.get(0)).optional()?;
+    if let Some(model) = model {
+        set_base(&transaction, model, None)?;
+    }
+    Ok(transaction.commit()?)
 }
 
 /// What the file holds, model by model, in the order in which they came.
@@ -268,7 +328,7 @@ fn known_model(vectors: &Transaction<'_>, name: &str, dimensions: usize) -> Resu
     }
     let sql = "INSERT INTO main.model(name, dimensions) VALUES (?1, ?2)";
     vectors.execute(sql, params![name, dimensions as i64])?;
-    Ok(Model { id: vectors.last_insert_rowid(), dimensions, settled: 0, memories: 0 })
+    Ok(Model { id: vectors.last_insert_rowid(), dimensions, settled: 0, memories: 0, passages: 0, base: None })
 }
 
 fn check(memory: &NewVector, model_name: &str, dimensions: usize) -> Result<(), StoreError> {
@@ -336,7 +396,7 @@ pub fn erase(ground: &Connection, vectors: &mut Connection, numbers: &[Number]) 
     let numbers: BTreeSet<Number> = numbers.iter().copied().collect();
     let transaction = vectors.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut erased = 0;
-    for number in numbers {
+    for &number in &numbers {
         let present = digest_of(ground, number)?;
         let present = present.as_ref().map_or(&[][..], kept);
         let sql = "DELETE FROM main.vector WHERE number = ?1 AND digest <> ?2 RETURNING model";
@@ -348,6 +408,7 @@ pub fn erase(ground: &Connection, vectors: &mut Connection, numbers: &[Number]) 
         }
         erased += models.len();
     }
+    cells::wipe(&transaction, &numbers.into_iter().collect::<Vec<_>>())?;
     transaction.commit()?;
     let log_truncated = derived::bury(vectors)?;
     Ok(Erasure { erased, log_truncated })
@@ -369,6 +430,7 @@ pub fn drop_model(vectors: &mut Connection, model_name: &str) -> Result<usize, S
         let rows = transaction.prepare_cached(sql)?.execute(params![model.id, ROWS_PER_STEP])?;
         if rows == 0 {
             transaction.execute("DELETE FROM main.model WHERE id = ?1", [model.id])?;
+            cells::wipe(&transaction, &[])?;
             next_position(&transaction)?;
         }
         transaction.commit()?;
