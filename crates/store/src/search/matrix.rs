@@ -17,7 +17,7 @@ use super::{Number, state_row};
 use crate::error::StoreError;
 
 /// One in so many vectors of a file is compared with a query,
-const COMPARED_ONE_IN: usize = 8;
+const COMPARED_ONE_IN: usize = 16;
 /// and at least so many.
 const COMPARED_MIN: usize = 4_096;
 
