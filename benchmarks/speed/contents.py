@@ -23,7 +23,7 @@ BROAD = {"memory_type": "semantic"}
 
 
 def records(start: int, count: int) -> Iterator[dict[str, Any]]:
-    """Records for `remember_many`, from number `start` on: forty turns a thread, two threads a day."""
+    """Records for `remember_many`, from number `start` on: forty turns a thread, a thread an hour."""
     chance = random.Random(start)
     for number, text in enumerate(corpus.contents(count, seed=start + 1), start):
         thread = number // _TURNS
@@ -34,7 +34,7 @@ def records(start: int, count: int) -> Iterator[dict[str, Any]]:
             "scope": f"team-{chance.randrange(_SCOPES)}",
             "thread": f"thread-{thread:06}",
             "speaker": _SPEAKERS[chance.randrange(len(_SPEAKERS))],
-            "occurred_at": _FIRST_DAY + thread * 43_200 + number % _TURNS * 60,
+            "occurred_at": _FIRST_DAY + thread * 3_600 + number % _TURNS * 60,
             "importance": 0.6,
             "tags": [f"tag-{chance.randrange(100)}"],
         }

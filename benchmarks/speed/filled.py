@@ -72,38 +72,40 @@ def fill(folder: Path, size: int, embedder: SentenceVectors, say: Callable[[str]
 
     memory = ChrysalisMemory(folder / "store", agent_id="bench", embedder="none")
     raw = RawStore(folder / "raw.db", words=True, synchronous="OFF")
-    matrix = numpy.empty((size, embedder.dimensions), numpy.float32)
-    spent = 0.0
+    index, rows, spent = _new_index(embedder.dimensions), [], 0.0
     for start in range(0, size, _BATCH):
         part = list(records(start, min(_BATCH, size - start)))
         began = time.perf_counter()
         memory.remember_many(part)
         spent += time.perf_counter() - began
         raw.put(raw.rows(part, now_ms=1_735_689_600_000))
-        matrix[start : start + len(part)] = embedder.matrix([record["content"] for record in part])
+        vectors = embedder.matrix([record["content"] for record in part])
+        if index is not None:
+            index.add(numpy.arange(start, start + len(part)), vectors)
+        if size <= _EXACT_MAX:
+            rows.append(vectors)
     memory.close()
     say(f"{size:,}: written, vectors follow")
     memory = ChrysalisMemory(folder / "store", agent_id="bench", embedder=embedder)
     began = time.perf_counter()
     memory.flush()
     rates = {"written": size / spent, "with_vectors": size / (time.perf_counter() - began)}
-    say(f"{size:,}: an index of usearch to compare with")
-    return Filled(size, memory, embedder, raw, _index(matrix), matrix if size <= _EXACT_MAX else None, rates)
+    return Filled(size, memory, embedder, raw, index, _joined(rows), rates)
 
 
-def _index(matrix: Any) -> Any:
-    """usearch's own index of the same vectors in 8 bits; None where usearch is not installed."""
+def _new_index(dimensions: int) -> Any:
+    """usearch's own index, in 8 bits; None where usearch is not installed."""
     try:
         from usearch.index import Index
     except ImportError:
         return None
+    return Index(ndim=dimensions, metric="cos", dtype="i8")
+
+
+def _joined(rows: list[Any]) -> Any:
     import numpy
 
-    index = Index(ndim=matrix.shape[1], metric="cos", dtype="i8")
-    for start in range(0, len(matrix), _BATCH):
-        part = matrix[start : start + _BATCH]
-        index.add(numpy.arange(start, start + len(part)), part)
-    return index
+    return numpy.concatenate(rows) if rows else None
 
 
 def questions(filled: Filled, vectors: Any) -> list[str]:
