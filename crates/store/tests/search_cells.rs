@@ -194,6 +194,7 @@ fn forgotten_vectors_leave_every_file_and_the_others_stay() {
     world.forget(&[14]);
     world.ground.update(20, &said("replaced"));
     world.embed();
+    assert!(!files_with(&folder, "note 19 0").contains(&"cells".to_owned()));
     vector::erase(&world.ground.connection, &mut world.vectors, &[20]).unwrap();
     for content in ["note 13 0", "note 13 1", "note 13 2", "note 19 0"] {
         assert_eq!(files_with(&folder, content), Vec::<String>::new(), "{content}");

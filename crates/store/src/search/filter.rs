@@ -49,13 +49,6 @@ impl Condition {
 }
 
 impl Filter {
-    /// Tells whether it is likely that few memories pass: place, tags and times of creation divide a store into many
-    /// parts; tier, type, importance, validity and expiry into few.
-    pub fn is_narrow(&self) -> bool {
-        let placed = self.scope.as_deref().is_some_and(|path| !path.trim_end_matches('/').is_empty());
-        placed || !self.tags.is_empty() || self.thread.is_some() || self.since.is_some() || self.until.is_some()
-    }
-
     /// Compiles the filter for a query in which the table `memory` is named `m`.
     pub fn condition(&self) -> Condition {
         let mut condition = Condition { sql: String::new(), values: Vec::new() };

@@ -310,13 +310,18 @@ pub fn put(
     // Locked before the ground is read, so that an erasure comes wholly before or wholly after.
     let transaction = vectors.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let model = known_model(&transaction, model_name, first.len())?;
-    let mut taken = 0;
+    let (mut taken, mut replaced) = (0, Vec::new());
     for memory in new {
         check(memory, model_name, model.dimensions)?;
         if is_present(ground, memory)? {
-            put_one(&transaction, model, memory)?;
+            if put_one(&transaction, model, memory)? {
+                replaced.push(memory.number);
+            }
             taken += 1;
         }
+    }
+    if !replaced.is_empty() {
+        cells::wipe(&transaction, &replaced)?;
     }
     transaction.commit()?;
     Ok(taken)
@@ -368,17 +373,18 @@ fn digest_of(ground: &Connection, number: Number) -> Result<Option<ContentDigest
     Ok(content.as_deref().map(content_digest))
 }
 
-fn put_one(vectors: &Transaction<'_>, model: Model, memory: &NewVector) -> Result<(), StoreError> {
+/// Puts the vectors of a memory; true when they replace others.
+fn put_one(vectors: &Transaction<'_>, model: Model, memory: &NewVector) -> Result<bool, StoreError> {
     let position = next_position(vectors)?;
     let (mut value, passages) = (Vec::new(), memory.passages.len() as i64);
     memory.passages.iter().for_each(|values| pack(values, &mut value));
     let sql = "DELETE FROM main.vector WHERE number = ?1 AND model = ?2";
-    vectors.prepare_cached(sql)?.execute(params![memory.number, model.id])?;
+    let replaced = vectors.prepare_cached(sql)?.execute(params![memory.number, model.id])? > 0;
     let sql = "INSERT INTO main.vector(position, model, number, passages, digest, value)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let bound = params![position, model.id, memory.number, passages, kept(&memory.digest), value];
     vectors.prepare_cached(sql)?.execute(bound)?;
-    Ok(())
+    Ok(replaced)
 }
 
 fn next_position(vectors: &Transaction<'_>) -> Result<i64, StoreError> {
