@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from chrysalis_memory.embedding.local.embedder import LocalEmbedder, missing
+from chrysalis_memory.embedding.local.embedder import LocalEmbedder, lacking_packages, missing
 from chrysalis_memory.embedding.local.installation import Progress, install
 from chrysalis_memory.embedding.local.models import MINILM, LocalModel, is_installed, model_folder
 
-__all__ = ["MINILM", "LocalEmbedder", "LocalModel", "Progress", "install", "is_installed", "missing", "model_folder"]
+__all__ = [
+    "MINILM",
+    "LocalEmbedder",
+    "LocalModel",
+    "Progress",
+    "install",
+    "is_installed",
+    "lacking_packages",
+    "missing",
+    "model_folder",
+]

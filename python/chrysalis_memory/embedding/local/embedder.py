@@ -12,7 +12,7 @@ from chrysalis_memory.embedding.local.graph import Precision
 from chrysalis_memory.embedding.local.models import MINILM, LocalModel, is_installed, model_folder
 from chrysalis_memory.errors import ModelError
 
-__all__ = ["LocalEmbedder", "missing"]
+__all__ = ["LocalEmbedder", "lacking_packages", "missing"]
 
 _PACKAGES: Final = ("numpy", "onnx", "onnxruntime", "tokenizers")
 
@@ -58,7 +58,7 @@ def missing(folder: Path | None = None, model: LocalModel = MINILM) -> str | Non
 
     Looks for files and packages, and loads none.
     """
-    lacking = [name for name in _PACKAGES if find_spec(name) is None]
+    lacking = lacking_packages()
     if lacking:
         return f"the local model needs {', '.join(lacking)} (`pip install 'chrysalis-memory[local]'`)" + (
             "" if is_installed(folder, model) else " and its weights (`chrysalis models install`)"
@@ -66,3 +66,8 @@ def missing(folder: Path | None = None, model: LocalModel = MINILM) -> str | Non
     if not is_installed(folder, model):
         return "no embedding model is installed (`chrysalis models install`)"
     return None
+
+
+def lacking_packages() -> list[str]:
+    """Packages that the model needs and that are not there."""
+    return [name for name in _PACKAGES if find_spec(name) is None]
