@@ -165,7 +165,7 @@ async def test_a_callable_object_may_embed_and_names_its_vectors(tmp_path):
     async with AgentMemory("ada", path=tmp_path, embedding_fn=Model()) as agent:
         await agent.learn("the kiln")
         await within(agent.flush())
-        assert (await agent.stats()).embedder.endswith("Model")
+        assert (await agent.stats()).embedder.partition("#")[0].endswith("Model")
 
 
 async def test_an_embedding_function_that_fails_is_told_of_in_the_outcome(tmp_path):

@@ -3,11 +3,11 @@
 import pytest
 
 from chrysalis_memory import ChrysalisMemory
-from chrysalis_memory.embedding import CallableEmbedder
+from chrysalis_memory.embedding import CallableEmbedder, LocalEmbedder
 from embedding_server import running, status
 from memory_cases import bag_of_words
 
-LOCAL = "local:all-MiniLM-L6-v2"
+LOCAL = LocalEmbedder().name
 
 
 @pytest.fixture

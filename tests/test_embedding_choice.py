@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from chrysalis_memory import ChrysalisMemory, Config, NotFound
-from chrysalis_memory.embedding import CallableEmbedder, Chooser, Servers
+from chrysalis_memory.embedding import CallableEmbedder, Chooser, LocalEmbedder, Servers
 from embedding_server import running
 from memory_cases import bag_of_words, found
 
@@ -145,6 +145,6 @@ def test_auto_takes_the_local_model_for_a_store_without_vectors(tmp_path):
     with ChrysalisMemory(tmp_path) as memory:
         memory.remember("the kiln is hot")
         memory.flush()
-        assert [one.name for one in memory.vector_models()] == ["local:all-MiniLM-L6-v2"]
+        assert [one.name for one in memory.vector_models()] == [LocalEmbedder().name]
     with ChrysalisMemory(tmp_path) as memory:
-        assert memory.stats().embedder == "local:all-MiniLM-L6-v2"
+        assert memory.stats().embedder == LocalEmbedder().name

@@ -118,8 +118,25 @@ def test_it_is_an_embedder_and_chosen_by_name_and_by_itself():
     assert isinstance(LocalEmbedder(), Embedder)
     for name in ("auto", "local", "local:all-MiniLM-L6-v2"):
         choice = resolve(name)
-        assert (choice.embedder.name, choice.embedder.dimensions) == ("local:all-MiniLM-L6-v2", 384)
+        assert (choice.embedder.name, choice.embedder.dimensions) == (LocalEmbedder().name, 384)
         assert choice.missing is None
+
+
+def test_vectors_of_the_two_precisions_have_two_names():
+    names = {resolve(f"local:all-MiniLM-L6-v2/{precision}").embedder.name for precision in ("int8", "f32")}
+    assert names == {"local:all-MiniLM-L6-v2/int8", "local:all-MiniLM-L6-v2/f32"}
+    assert LocalEmbedder().name in names
+
+
+def test_a_store_from_a_machine_of_the_other_kind_is_embedded_anew(tmp_path):
+    own = LocalEmbedder().precision
+    other = LocalEmbedder(precision="f32" if own == "int8" else "int8")
+    with ChrysalisMemory(tmp_path, embedder=other) as memory:
+        memory.remember("The oven is hot")
+        memory.flush()
+    with ChrysalisMemory(tmp_path) as memory:
+        memory.flush()
+        assert [model.name for model in memory.vector_models()] == [other.name, LocalEmbedder().name]
 
 
 def test_nothing_to_embed_gives_nothing():
@@ -133,7 +150,7 @@ def test_what_is_meant_is_found_without_a_shared_word(tmp_path):
         memory.flush()
         recall = memory.recall("what will the weather be like?", mode="vector")
         assert found(recall)[0] == "Rain is coming tomorrow"
-        assert memory.stats().embedder == "local:all-MiniLM-L6-v2"
+        assert memory.stats().embedder == LocalEmbedder().name
         assert memory.stats().vectors == 3
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from chrysalis_memory.embedding.naming import name_of
 from chrysalis_memory.embedding.protocol import Vector
 
 __all__ = ["CallableEmbedder"]
@@ -22,8 +23,8 @@ class CallableEmbedder:
 
     The function may be async: it then runs in an event loop of its own, always the same, so that a client it holds
     stays usable. `query` is used for questions, where the model wants them told apart. Give each model a `name`:
-    without one, the function's own is taken, and `recognised` is False, so that a store makes sure by its vectors that
-    it is the model it had under that name.
+    vectors of one name are compared with each other. Without one the function's own is taken, with a digest of what it
+    is made of where others may be called the same.
 
     >>> CallableEmbedder(lambda text: [float(len(text))], name="length").embed(["four", "eleven chars"])
     [[4.0], [12.0]]
@@ -41,8 +42,7 @@ class CallableEmbedder:
         self._many = many
         self._query = query
         self._loop: _Loop | None = None
-        self.name = name or _name_of(function)
-        self.recognised = name is not None
+        self.name = name or name_of(function)
 
     def embed(self, texts: Sequence[str]) -> Sequence[Vector]:
         """One call of the function for each text, or one for all with `many`."""
@@ -94,8 +94,3 @@ class _Loop:
 
 async def _awaited(awaitable: Awaitable[Result]) -> Result:
     return await awaitable
-
-
-def _name_of(function: Callable[..., Any]) -> str:
-    module = getattr(function, "__module__", "") or type(function).__module__
-    return f"{module}.{getattr(function, '__qualname__', type(function).__qualname__)}"

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from chrysalis_memory.embedding.callables import CallableEmbedder
-from chrysalis_memory.embedding.local import LocalEmbedder, missing
+from chrysalis_memory.embedding.local import MINILM, LocalEmbedder, Precision, missing
 from chrysalis_memory.embedding.protocol import Embedder, EmbedderLike
 from chrysalis_memory.embedding.server import JsonServer
 from chrysalis_memory.embedding.servers import OLLAMA_URL, OPENAI_URL, OllamaEmbedder, OpenAIEmbedder
 
 __all__ = ["Choice", "Chooser", "Servers", "resolve"]
+
+
+_LOCAL: Final[dict[str, Precision | None]] = {
+    "": None,
+    MINILM.name: None,
+    f"{MINILM.name}/int8": "int8",
+    f"{MINILM.name}/f32": "f32",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +81,8 @@ def _of_name(name: str, servers: Servers) -> Choice | None:
     """The embedder that gives vectors of this name, if it can be had here."""
     kind = name.partition(":")[0]
     if kind == "local":
-        reason = missing()
-        return Choice(LocalEmbedder()) if reason is None and LocalEmbedder().name == name else None
+        # In this machine's own precision: one that was carried here from another is embedded anew.
+        return Choice(LocalEmbedder()) if missing() is None else None
     if kind not in {"ollama", "openai"}:
         return None
     model, _, place = name.partition(":")[2].partition("@")
@@ -113,8 +122,8 @@ def resolve(embedder: EmbedderLike, servers: Servers | None = None) -> Choice:
 def _named(name: str, servers: Servers) -> Embedder:
     kind, _, model = name.partition(":")
     match kind:
-        case "local" if model in {"", LocalEmbedder().model.name}:
-            local = LocalEmbedder()
+        case "local" if model in _LOCAL:
+            local = LocalEmbedder(precision=_LOCAL[model])
             local.require()
             return local
         case "ollama":

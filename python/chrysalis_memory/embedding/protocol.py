@@ -17,7 +17,8 @@ class Embedder(Protocol):
 
     More may be there, and is used when it is: `embed_query(text)`, for a model that wants questions told apart from
     texts; `dimensions`, the length of its vectors where that is known beforehand; `thread_safe = True`, when several
-    threads may call at once, so that a question need not wait for a batch; `close()`, called with the store's.
+    threads may call at once, so that a question need not wait for a batch; `batch_texts`, the most it wants to be given
+    at once.
     """
 
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chrysalis_memory.embedding.local.embedder import LocalEmbedder, lacking_packages, missing
+from chrysalis_memory.embedding.local.graph import Precision
 from chrysalis_memory.embedding.local.installation import Progress, install
 from chrysalis_memory.embedding.local.models import MINILM, LocalModel, is_installed, model_folder
 
@@ -10,6 +11,7 @@ __all__ = [
     "MINILM",
     "LocalEmbedder",
     "LocalModel",
+    "Precision",
     "Progress",
     "install",
     "is_installed",

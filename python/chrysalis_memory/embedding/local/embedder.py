@@ -20,22 +20,22 @@ _PACKAGES: Final = ("numpy", "onnx", "onnxruntime", "tokenizers")
 class LocalEmbedder:
     """all-MiniLM-L6-v2 in this process: 384 dimensions, no network. Loaded with the first text, not before.
 
-    `precision` is `int8` where the processor has products of 8-bit numbers, else `f32`. Both have one name: a vector
-    of one agrees with the same text's vector of the other to a cosine of about 0.99, so that stores may be carried
-    between machines.
+    `precision` is `int8` where the processor has products of 8-bit numbers, else `f32`, and part of the name: a text's
+    two vectors have a cosine of 0.994 on average, but questions of one precision find less among texts of the other.
     """
 
     dimensions: int | None
     thread_safe = True
+    batch_texts = 16  # some 50 ms: how long a recall waits at most for a batch that is under way
 
     def __init__(
         self, model: LocalModel = MINILM, *, folder: Path | None = None, precision: Precision | None = None
     ) -> None:
-        self.name = f"local:{model.name}"
+        self.precision: Precision = precision or best_precision()
+        self.name = f"local:{model.name}/{self.precision}"
         self.dimensions = model.dimensions
         self.model = model
         self.folder = folder or model_folder(model)
-        self.precision: Precision = precision or best_precision()
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """A vector one long for each text, in their order. Raises `ModelError`."""
