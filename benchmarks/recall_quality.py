@@ -18,6 +18,7 @@ from benchmarks import machine
 from benchmarks.quality import embeddings, tables
 from benchmarks.quality.adapter import Adapter
 from benchmarks.quality.collection import Collection
+from benchmarks.quality.earlier import Earlier
 from benchmarks.quality.kinds import KINDS
 from benchmarks.quality.loading import load
 from benchmarks.quality.run import measure_all
@@ -37,6 +38,9 @@ def main(
     embeddings_file: Annotated[
         Path | None, typer.Option(help="Keep embeddings in this .npz, and take from it what an earlier run kept.")
     ] = None,
+    reuse: Annotated[
+        Path | None, typer.Option(help="Take the other systems' answers from what an earlier run wrote with --out.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many questions of each conversation.")] = None,
 ) -> None:
     """Print every figure for every collection and system, by category, with intervals."""
@@ -46,6 +50,7 @@ def main(
     progress = Console(stderr=True)
     try:
         shared = embeddings.make(embedder, embeddings_file)
+        earlier = Earlier(reuse, None if shared is None else shared.name)
         collections = [_limited(load(path), limit) for path in data]
     except (ChrysalisError, OSError, RuntimeError, ValueError) as error:
         progress.print(f"[red]{error}[/]")
@@ -53,7 +58,7 @@ def main(
     if pooled:
         collections.extend([one.pooled() for one in collections if len(one.conversations) > 1])
     try:
-        run, single = measure_all(collections, chosen, shared, lambda text: progress.print(f"[dim]{text}[/]"))
+        run, single = measure_all(collections, chosen, shared, lambda text: progress.print(f"[dim]{text}[/]"), earlier)
     finally:
         if shared is not None:
             shared.save()

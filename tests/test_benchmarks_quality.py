@@ -223,6 +223,11 @@ def test_a_run_prints_and_writes_every_figure(own, tmp_path):
     assert told["nothing"]["without_answer"] == 1
     rows = (out / "quality-questions.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 4
+    again = [*command[:-1], "--reuse", str(out), "--systems", "ours,fts5"]
+    done = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "own: fts5" not in done.stderr
+    assert (out / "quality-questions.jsonl").read_text(encoding="utf-8").splitlines()[2:] == rows[2:]
 
 
 def test_embeddings_are_kept_for_the_next_run_of_the_same_model(tmp_path):

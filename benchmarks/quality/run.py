@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.quality.collection import Collection
+from benchmarks.quality.earlier import Earlier
 from benchmarks.quality.kinds import KINDS, OURS
 from benchmarks.quality.measure import Measured, measure
 from benchmarks.quality.nothing import silence
@@ -24,6 +25,7 @@ def measure_all(
     systems: Sequence[str],
     embedder: SharedEmbedder | None,
     say: Callable[[str], None],
+    earlier: Earlier,
 ) -> tuple[Run, list[dict[str, Any]]]:
     """The figures of every collection and system, and those of every single question.
 
@@ -32,7 +34,7 @@ def measure_all(
     told: Run = {"systems": _described(systems), "collections": {}}
     single: list[dict[str, Any]] = []
     for collection in collections:
-        measured, missing = _measure_each(collection, systems, embedder, say)
+        measured, missing = _measure_each(collection, systems, embedder, say, earlier)
         ours = measured.get(OURS)
         told["collections"][collection.name] = {
             "shape": collection.shape(),
@@ -51,13 +53,18 @@ def _described(systems: Sequence[str]) -> dict[str, Any]:
 
 
 def _measure_each(
-    collection: Collection, systems: Sequence[str], embedder: SharedEmbedder | None, say: Callable[[str], None]
+    collection: Collection,
+    systems: Sequence[str],
+    embedder: SharedEmbedder | None,
+    say: Callable[[str], None],
+    earlier: Earlier,
 ) -> tuple[dict[str, Measured], dict[str, str]]:
     measured: dict[str, Measured] = {}
     missing: dict[str, str] = {}
     for name in systems:
         try:
-            measured[name] = measure(KINDS[name], collection, embedder, say)
+            known = None if name == OURS else earlier.of(collection, name)
+            measured[name] = known or measure(KINDS[name], collection, embedder, say)
         except Missing as reason:
             missing[name] = str(reason)
         except Exception as error:
