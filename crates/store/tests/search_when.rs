@@ -130,6 +130,7 @@ fn dates_are_read_in_the_ways_people_write_them() {
         What was on 5/25/23? => on 5/25/23 = 2023-05-25..2023-05-26
         What was at 2023-05-07T10:30:00+02:00? => at 2023-05-07T10:30:00+02:00 = 2023-05-07 08:30..2023-05-07 08:31
         What was on 7 May 2023 at 15:30? => on 7 May 2023 at 15:30 = 2023-05-07 15:00..2023-05-07 16:30
+        What was on May 7,2023? => on May 7,2023 = 2023-05-07..2023-05-08
         What was on 29 February 2024? => on 29 February 2024 = 2024-02-29..2024-03-01
         What was on 29 February 2023? => February 2023 = 2023-02-01..2023-03-01
         ",
@@ -177,6 +178,7 @@ fn what_names_no_year_comes_again() {
         What do I do on Mondays? => on Mondays = every Monday
         What do I do every Monday? => every Monday = every Monday
         What do we do every weekend? => every weekend = every weekend
+        Who calls at 3:15 pm? => at 3:15 pm = 14:45 to 16:15 of every day
         Who called at 3pm? => at 3pm = 14:30 to 16:00 of every day
         Who works from 9am to 5pm? => from 9am to 5pm = 09:00 to 17:00 of every day
         What do I eat in the morning? => in the morning = 05:00 to 12:00 of every day
@@ -252,6 +254,7 @@ fn some_words_tell_a_time_loosely() {
         r"
         What did she paint recently? => recently = 2023-04-08..2023-05-09
         What has she been doing lately? => lately = 2023-03-09..2023-05-09
+        The shelter I help at lately? => lately = 2023-03-09..2023-05-09
         What did he say the other day? => the other day = 2023-04-24..2023-05-08
         What happens in two weeks? => in two weeks = 2023-05-19..2023-05-26
         ",
@@ -285,6 +288,9 @@ fn ordinary_words_and_numbers_are_no_times() {
         "a fall from the roof",
         "the spring broke",
         "she works from 9 to 5",
+        "we led in the third quarter",
+        "How long ago was that?",
+        "it cost 1,999 in all",
         "3 days of rain",
         "before lunch and after the trip",
         "between you and me",

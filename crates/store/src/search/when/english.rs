@@ -140,6 +140,7 @@ const WORDS: &[(Word, &str)] = &[
     (Vague(60, 0, Loose), "lately, these days"),
     (Vague(365, 14, Loose), "a while ago, a while back, some time ago, sometime ago"),
     (Vague(7300, 365, Loose), "long ago, a long time ago, ages ago"),
+    (Marker, "how long ago"),
     (Clock(12 * 60), "noon, midday"),
     (Clock(0), "midnight"),
     (Am, "am"),

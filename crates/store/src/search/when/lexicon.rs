@@ -1,6 +1,7 @@
 //! All tables as one dictionary, by the word as it is looked up: in lower case and without accents.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 use super::english;
@@ -74,12 +75,37 @@ impl Entry {
     }
 }
 
+/// A word of at most [`WORD_BYTES_MAX`] bytes as one number, its letters from the lowest byte on.
+pub(super) type Key = u128;
+
+/// The key of a word in lower case without accents. A longer word than the dictionary has gets a key of no word.
+pub(super) fn key(letters: [u8; WORD_BYTES_MAX + 1]) -> Key {
+    Key::from_le_bytes(letters)
+}
+
+/// Hashes keys by one multiplication. The words are ours, so that nobody can choose them to collide.
+#[derive(Debug, Default)]
+pub(super) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u128(u128::from(*byte)));
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        let folded = self.0.rotate_left(5) ^ key as u64 ^ ((key >> 64) as u64).rotate_left(29);
+        self.0 = folded.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// The dictionary of all languages.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lexicon {
-    entries: HashMap<&'static str, Entry>,
-    /// By first byte, one bit for each length of a word: most words of a text end here.
-    lengths: [u16; 256],
+    entries: HashMap<Key, Entry, BuildHasherDefault<KeyHasher>>,
 }
 
 impl Lexicon {
@@ -89,7 +115,7 @@ impl Lexicon {
     }
 
     fn from_tables() -> Self {
-        let mut lexicon = Self { entries: HashMap::new(), lengths: [0; 256] };
+        let mut lexicon = Self::default();
         lexicon.add_table(&english::TABLE);
         languages::TABLES.iter().for_each(|table| lexicon.add_table(table));
         lexicon
@@ -124,19 +150,15 @@ impl Lexicon {
         }
     }
 
-    fn entry(&mut self, spelling: &'static str) -> &mut Entry {
-        self.lengths[usize::from(spelling.as_bytes()[0])] |= 1 << spelling.len();
+    fn entry(&mut self, spelling: &str) -> &mut Entry {
+        let mut letters = [0; WORD_BYTES_MAX + 1];
+        letters.iter_mut().zip(spelling.bytes()).for_each(|(place, letter)| *place = letter);
         let number = u16::try_from(self.entries.len()).unwrap_or(NO_WORD);
-        self.entries.entry(spelling).or_insert_with(|| Entry { number, ..Entry::default() })
+        self.entries.entry(key(letters)).or_insert_with(|| Entry { number, ..Entry::default() })
     }
 
-    /// The entry of a word in lower case without accents.
-    pub(super) fn find(&self, word: &[u8]) -> Option<&Entry> {
-        let first = *word.first()?;
-        if word.len() > WORD_BYTES_MAX || self.lengths[usize::from(first)] & (1 << word.len()) == 0 {
-            return None;
-        }
-        self.entries.get(std::str::from_utf8(word).ok()?)
+    pub(super) fn find(&self, key: Key) -> Option<&Entry> {
+        self.entries.get(&key)
     }
 }
 

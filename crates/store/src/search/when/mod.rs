@@ -73,7 +73,7 @@ pub fn parse(question: &str, reference_ms: i64, offset_minutes: i32) -> Vec<Expr
     let mut at = 0;
     while let (Some(token), true) = (reader.token(at), found.len() < EXPRESSIONS_MAX) {
         reader.go_to(at);
-        let sense = token.may_begin().then(|| reader.sense()).flatten();
+        let sense = (token.may_begin() && tokens.tell_soon(at)).then(|| reader.sense()).flatten();
         if let Some((sense, last)) = sense.zip(reader.token(reader.at.saturating_sub(1))) {
             let range = token.start..last.end;
             found.push(Expression::new(range.clone(), &text[range], sense, now.zone));

@@ -145,16 +145,15 @@ impl Reader<'_> {
     }
 
     fn quarter(&mut self) -> Option<Named> {
-        let number = self.take(|word| if let Word::Quarter(number) = word { Some(number) } else { None });
-        let number = number.or_else(|| {
-            self.attempt(|reader| {
-                let number = reader.ordinal().filter(|number| *number <= 4)?;
-                reader.word(Word::Unit(Unit::Quarter))?;
-                Some(number)
-            })
+        let short = self.take(|word| if let Word::Quarter(number) = word { Some(number) } else { None });
+        let number = short.or_else(|| {
+            let number = self.ordinal()?;
+            self.word(Word::Unit(Unit::Quarter)).map(|()| number)
         })?;
         let year = self.year_after();
-        Named::new(Kind::Season, QUARTERS[usize::from(number.clamp(1, 4)) - 1], year)
+        let rule = *QUARTERS.get(usize::from(number).checked_sub(1)?)?;
+        // Matches have a "third quarter", too.
+        (short.is_some() || year.is_some()).then_some(Named { kind: Kind::Season, rule, year })
     }
 
     fn season(&mut self) -> Option<Named> {
@@ -290,7 +289,9 @@ impl Reader<'_> {
             self.numeral(|numeral| if let Numeral::Decade(year) = numeral { Some(year) } else { None }).or_else(
                 || self.take(|word| if let Word::Decade(year) = word { Some(1900 + i32::from(year)) } else { None }),
             )?;
-        let days = Days { first: Days::year(first).first, last: Days::year(first + 9).last };
+        // "The 1900s" are a century more often than ten years.
+        let years = if first % 100 == 0 { 100 } else { 10 };
+        let days = Days { first: Days::year(first).first, last: Days::year(first + years - 1).last };
         Some(Sense::once(Kind::Decade, Firmness::Named, self.now.zone.interval(days)))
     }
 }

@@ -42,8 +42,11 @@ pub(super) fn read(text: &[u8]) -> (usize, Option<Numeral>) {
 /// Digits and letters, and the signs that stand between digits.
 fn run(text: &[u8]) -> &[u8] {
     let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let thousands = |at: usize| (1..=3).all(|more| digit(at + more)) && !digit(at + 4);
     let joins = |at: usize| match text[at] {
-        b'.' | b',' | b':' | b'/' | b'-' => digit(at - 1) && digit(at + 1),
+        // "1,2023" is a day and a year.
+        b',' => digit(at - 1) && thousands(at),
+        b'.' | b':' | b'/' | b'-' => digit(at - 1) && digit(at + 1),
         b'+' => digit(at + 1),
         byte => byte.is_ascii_alphanumeric(),
     };

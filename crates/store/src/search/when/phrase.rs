@@ -28,12 +28,25 @@ impl Reader<'_> {
         if let Some(sense) = self.attempt(Self::ago) {
             return Some(sense);
         }
-        let _ = self.take(|word| {
-            let place = matches!(word, Word::In | Word::On | Word::At | Word::Of | Word::To);
-            place.then_some(())
-        });
+        let placed = self.take(|word| matches!(word, Word::In | Word::On | Word::At | Word::Of).then_some(()));
+        if placed.is_some() && self.at_adverb() {
+            // In "the shelter I help at yesterday" the preposition belongs to the shelter.
+            return None;
+        }
         let sense = self.time()?;
         Some(self.with_clock(sense))
+    }
+
+    /// Whether a word such as "yesterday" stands here, which needs no preposition.
+    fn at_adverb(&mut self) -> bool {
+        let at = self.at;
+        let adverb = self.take(|word| {
+            let adverb =
+                matches!(word, Word::Day(_) | Word::DoubtfulDay(_) | Word::Night(_) | Word::Today(_) | Word::Vague(..));
+            adverb.then_some(())
+        });
+        self.at = at;
+        adverb.is_some()
     }
 
     /// A time, perhaps with its article, and perhaps only the beginning, middle or end of it.
@@ -76,6 +89,9 @@ impl Reader<'_> {
     }
 
     fn whole(&mut self) -> Option<Sense> {
+        if self.begins_nothing() {
+            return None;
+        }
         self.attempt(Self::week_of_month)
             .or_else(|| self.written())
             .or_else(|| self.attempt(Self::named_sense))
@@ -209,6 +225,9 @@ impl Reader<'_> {
     }
 
     fn end_of_range(&mut self) -> Option<End> {
+        if self.begins_nothing() {
+            return None;
+        }
         self.attempt(|reader| {
             reader.attempt(|reader| reader.weekday_name().and_then(|_| reader.mark(b',')));
             reader.named().map(End::Named)
@@ -317,20 +336,36 @@ impl Reader<'_> {
 
     /// The minute of the day.
     fn clock(&mut self) -> Option<i64> {
-        self.numeral(|numeral| if let Numeral::Clock(minute) = numeral { Some(minute) } else { None })
+        self.attempt(Self::clock_in_digits)
+            .or_else(|| self.attempt(Self::hour))
             .or_else(|| self.take(|word| if let Word::Clock(minute) = word { Some(i64::from(minute)) } else { None }))
-            .or_else(|| {
-                self.attempt(|reader| {
-                    let hour = i64::from(reader.number(1..=12, 2)?);
-                    reader.take(|word| match word {
-                        Word::Am => Some(hour % 12 * 60),
-                        Word::Pm => Some((hour % 12 + 12) * 60),
-                        // Whoever names no half of the day rarely means the night.
-                        Word::OClock => Some(if hour < 7 { hour + 12 } else { hour } * 60),
-                        _ => None,
-                    })
-                })
-            })
+    }
+
+    /// "15:30", "3pm", "3:30 pm".
+    fn clock_in_digits(&mut self) -> Option<i64> {
+        let minute = self.numeral(|numeral| if let Numeral::Clock(minute) = numeral { Some(minute) } else { None })?;
+        let half = if minute < 13 * 60 { self.half_of_day() } else { None };
+        Some(half.map_or(minute, |half| minute % (12 * 60) + half))
+    }
+
+    /// "3 pm", "3 o'clock".
+    fn hour(&mut self) -> Option<i64> {
+        let hour = i64::from(self.number(1..=12, 2)?);
+        if let Some(half) = self.half_of_day() {
+            return Some(hour % 12 * 60 + half);
+        }
+        self.word(Word::OClock)?;
+        // Whoever names no half of the day rarely means the night.
+        Some(if hour < 7 { hour + 12 } else { hour } * 60)
+    }
+
+    /// The minute at which the half of the day begins that "am" or "pm" names.
+    fn half_of_day(&mut self) -> Option<i64> {
+        self.take(|word| match word {
+            Word::Am => Some(0),
+            Word::Pm => Some(12 * 60),
+            _ => None,
+        })
     }
 
     /// A day with the time of day that follows it, or the day itself.

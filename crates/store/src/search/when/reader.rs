@@ -36,6 +36,11 @@ impl<'a> Reader<'a> {
         self.token(self.at).map(|token| token.lexeme)
     }
 
+    /// Whether no phrase about time begins here, which most attempts would otherwise find out one by one.
+    pub(super) fn begins_nothing(&self) -> bool {
+        !self.token(self.at).is_some_and(Token::may_begin)
+    }
+
     /// Reads something, or stays where it was.
     pub(super) fn attempt<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let (at, languages) = (self.at, self.languages);

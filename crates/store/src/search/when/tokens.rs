@@ -1,6 +1,6 @@
 //! A text as words of the dictionary, numbers and marks.
 
-use super::lexicon::{Entry, Languages, Lexicon, WORD_BYTES_MAX};
+use super::lexicon::{Entry, Languages, Lexicon, WORD_BYTES_MAX, key};
 use super::numerals::{self, Numeral};
 use super::word::Word;
 
@@ -34,6 +34,12 @@ impl Token {
         }
     }
 
+    /// The languages of which it is a frequent word.
+    fn marked(&self) -> Option<Languages> {
+        let Lexeme::Word(entry) = self.lexeme else { return None };
+        entry.readings.iter().find(|reading| reading.word == Word::Marker).map(|reading| reading.languages)
+    }
+
     /// Whether a text without such a token tells no time.
     fn tells(&self) -> bool {
         match self.lexeme {
@@ -44,16 +50,17 @@ impl Token {
     }
 }
 
+/// Tokens that may stand before the first one of a phrase that tells a time: "zwischen dem 3. und dem 5. Juni".
+const PHRASE_TOKENS_MAX: usize = 8;
+
 /// The tokens of a text.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     pub(super) all: Vec<Token>,
     /// The words since the last sign other than a hyphen, by number and start: what phrases are made of.
     words: Vec<(u16, usize)>,
-    /// Frequent words found of each language.
-    markers: [u16; 8],
-    /// How many tokens tell a time.
-    telling: usize,
+    /// Which tokens tell a time.
+    telling: Vec<usize>,
 }
 
 impl Tokens {
@@ -63,22 +70,33 @@ impl Tokens {
         while scanner.at < text.len() {
             scanner.step(text);
         }
-        scanner.found.telling = scanner.found.all.iter().filter(|token| token.tells()).count();
-        scanner.found
+        let mut found = scanner.found;
+        found.telling = (0..found.all.len()).filter(|at| found.all[*at].tells()).collect();
+        found
     }
 
     /// Whether it is worth to look for phrases.
     pub(super) fn tell(&self) -> bool {
-        self.telling > 0
+        !self.telling.is_empty()
+    }
+
+    /// Whether a token that tells a time is near enough for a phrase that begins at `at`.
+    pub(super) fn tell_soon(&self, at: usize) -> bool {
+        let next = self.telling.partition_point(|telling| *telling < at);
+        self.telling.get(next).is_some_and(|telling| *telling <= at + PHRASE_TOKENS_MAX)
     }
 
     /// Whether the text is in one of these languages, as far as its frequent words say.
     pub(super) fn is_in(&self, languages: Languages) -> bool {
-        let count = |within: bool| {
-            let bits = (0..8).filter(|bit| (languages >> bit & 1 == 1) == within);
-            bits.map(|bit| self.markers[bit]).max().unwrap_or(0)
+        let mut counts = [0; Languages::BITS as usize];
+        for marked in self.all.iter().filter_map(Token::marked) {
+            (0..).zip(&mut counts).for_each(|(bit, count)| *count += u32::from(marked >> bit & 1));
+        }
+        let most = |within: bool| {
+            let counts = (0..).zip(counts).filter(|(bit, _)| (languages >> bit & 1 == 1) == within);
+            counts.map(|(_, count)| count).max().unwrap_or(0)
         };
-        count(true) > 0 && count(true) >= count(false)
+        most(true) > 0 && most(true) >= most(false)
     }
 
     /// Takes in what is part of no phrase.
@@ -93,7 +111,6 @@ impl Tokens {
 
     /// Takes in a word, and makes one token of it and of those before it when they are a phrase.
     fn push_word(&mut self, start: usize, end: usize, entry: &'static Entry) {
-        self.count_marker(entry);
         for phrase in &entry.phrases {
             if let Some(first) = self.ends_with(&phrase.before) {
                 self.words.push((entry.number, start));
@@ -103,12 +120,6 @@ impl Tokens {
         }
         self.words.push((entry.number, start));
         self.push(start, end, Lexeme::Word(entry));
-    }
-
-    fn count_marker(&mut self, entry: &Entry) {
-        for reading in entry.readings.iter().filter(|reading| reading.word == Word::Marker) {
-            (0..8).filter(|bit| reading.languages >> bit & 1 == 1).for_each(|bit| self.markers[bit] += 1);
-        }
     }
 
     /// Where these words begin, last first, if the text read so far ends with them.
@@ -174,27 +185,46 @@ impl Scanner<'_> {
     fn word(&mut self, text: &str) {
         let start = self.at;
         let mut folded = Folded::default();
-        while self.at < self.text.len() {
-            let byte = self.text[self.at];
-            if byte.is_ascii_alphanumeric() {
-                folded.push(byte.to_ascii_lowercase());
-                self.at += 1;
-            } else if byte.is_ascii() {
-                break;
-            } else {
-                let letter = text[self.at..].chars().next().unwrap_or(' ');
-                if !(letter.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&letter)) {
-                    break;
+        while let Some(byte) = self.text.get(self.at) {
+            match LETTERS[usize::from(*byte)] {
+                0 if byte.is_ascii() => break,
+                0 => match letter_at(text, self.at) {
+                    Some(letter) => {
+                        folded.push_letter(letter);
+                        self.at += letter.len_utf8();
+                    }
+                    None => break,
+                },
+                plain => {
+                    folded.push(plain);
+                    self.at += 1;
                 }
-                folded.push_letter(letter);
-                self.at += letter.len_utf8();
             }
         }
-        match self.lexicon.find(folded.bytes()) {
+        match self.lexicon.find(key(folded.letters)) {
             Some(entry) => self.found.push_word(start, self.at, entry),
             None => self.found.push_other(start, self.at, Lexeme::Unknown),
         }
     }
+}
+
+/// For each byte the ASCII letter in lower case, or the digit, that it is; 0 for any other.
+const LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            letters[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    letters
+};
+
+/// The letter beyond ASCII at a place, or the accent that belongs to the letter before.
+fn letter_at(text: &str, at: usize) -> Option<char> {
+    let letter = text[at..].chars().next()?;
+    (letter.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&letter)).then_some(letter)
 }
 
 /// A word in lower case without accents, as far as the dictionary could have it.
@@ -227,9 +257,5 @@ impl Folded {
             _ => "?",
         };
         plain.bytes().for_each(|letter| self.push(letter));
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.letters[..self.count]
     }
 }
