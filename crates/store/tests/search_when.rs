@@ -92,6 +92,7 @@ fn weeks_months_and_years_are_those_of_the_calendar() {
         What happened so far this year? => so far this year = 2023-01-01..2023-05-08 12:00
         What happened at the beginning of last year? => at the beginning of last year = 2022-01-01..2022-05-03
         What happened in the past week? => in the past week = 2023-05-01..2023-05-09
+        What happened the past weekend? => the past weekend = 2023-05-06..2023-05-08
         What happened in the last 3 months? => in the last 3 months = 2023-02-08..2023-05-09
         What happens in the next two days? => in the next two days = 2023-05-08 12:00..2023-05-11
         ",
@@ -199,7 +200,7 @@ fn what_is_so_long_ago_is_the_wider_the_longer_ago() {
         What did I say half a year ago? => half a year ago = 2022-10-24..2022-11-24
         Where did she move from 4 years ago? => 4 years ago = 2018-11-07..2019-11-07
         What did I say two weekends ago? => two weekends ago = 2023-04-29..2023-05-01
-        What did I say an hour ago? => an hour ago = 2023-05-08 10:29..2023-05-08 11:30
+        What did I say an hour ago? => an hour ago = 2023-05-08 10:30..2023-05-08 11:30
         What happens two weeks from now? => two weeks from now = 2023-05-19..2023-05-26
         ",
     );
@@ -214,6 +215,8 @@ fn times_hang_on_other_times() {
         What was the weekend of 3 June 2023? => the weekend of 3 June 2023 = 2023-06-03..2023-06-05
         What was the weekend of 3 June? => the weekend of 3 June = 2022-06-04..2022-06-06 | 2023-06-03..2023-06-05
         What was the weekend before 17 July 2023? => the weekend before 17 July 2023 = 2023-07-15..2023-07-17
+        What was the weekend before 22 July 2023? => the weekend before 22 July 2023 = 2023-07-15..2023-07-17
+        What was the weekend after 22 July 2023? => the weekend after 22 July 2023 = 2023-07-29..2023-07-31
         What was the Friday before 15 July 2023? => the Friday before 15 July 2023 = 2023-07-14..2023-07-15
         What was two weekends before 17 July 2023? => two weekends before 17 July 2023 = 2023-07-08..2023-07-10
         What was two weeks before 11 August 2023? => two weeks before 11 August 2023 = 2023-07-25..2023-08-01
@@ -243,6 +246,9 @@ fn ranges_reach_from_one_time_to_another() {
         What happened after 3 March 2023? => after 3 March 2023 = 2023-03-04..
         What has changed since last week? => since last week = 2023-05-01..
         What has changed since March? => since March = 2023-03-01..
+        What must be done by Friday? => by Friday = ..2023-05-13
+        What has happened since Friday? => since Friday = 2023-05-05..
+        What happens from 9 to 5 May? => 5 May = 5 May of every year
         What must be done until next month? => until next month = ..2023-07-01
         ",
     );

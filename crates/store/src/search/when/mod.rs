@@ -15,8 +15,11 @@
 //!
 //! The words are tables of [`english`] and [`languages`]; to add a language is to add a table.
 
+mod anchor;
 mod ask;
 mod calendar;
+mod clock;
+mod day;
 mod describe;
 mod english;
 mod expression;
@@ -26,10 +29,12 @@ mod lexicon;
 mod named;
 mod numerals;
 mod phrase;
+mod range;
 mod reader;
 mod recurrence;
 mod relative;
 mod tokens;
+mod unit;
 mod word;
 
 pub use ask::{Wants, asks_for_time, wants};

@@ -65,6 +65,11 @@ impl<'a> Reader<'a> {
         shared.find_map(|reading| Some((reading.languages & among, choose(reading.word)?)))
     }
 
+    /// Whether such a word stands here.
+    pub(super) fn sees(&self, wanted: impl Fn(Word) -> bool) -> bool {
+        self.peek(self.at, self.languages, |word| wanted(word).then_some(())).is_some()
+    }
+
     pub(super) fn word(&mut self, word: Word) -> Option<()> {
         self.take(|found| (found == word).then_some(()))
     }

@@ -128,6 +128,11 @@ impl Word {
         !matches!(self, Marker | Measure | Ago | Hence | Am | Pm | OClock | And | Or | Of | WhichAfter(_))
     }
 
+    /// Whether it tells a time without any preposition.
+    pub(super) fn is_adverb(self) -> bool {
+        matches!(self, Self::Day(_) | Self::DoubtfulDay(_) | Self::Night(_) | Self::Today(_) | Self::Vague(..))
+    }
+
     /// Whether a month or a year may follow, and hardly anything else that has the same name.
     pub(super) fn places(self) -> bool {
         use Word::*;
