@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use chrysalis_store::search::dates::DateWord;
+use chrysalis_store::search::dates::{DateWord, date_words};
 use chrysalis_store::search::when::{
     Direction, EXPRESSIONS_MAX, Expression, Firmness, Interval, Kind, Wants, asks_for_time, fit, mentioned, narrow,
     parse, wants,
@@ -124,6 +124,8 @@ fn dates_are_read_in_the_ways_people_write_them() {
         Who had dinner on the 7th of May, 2023? => on the 7th of May, 2023 = 2023-05-07..2023-05-08
         Who had dinner on Sunday, 7 May 2023? => on Sunday, 7 May 2023 = 2023-05-07..2023-05-08
         Who was there on Sept. 5, 2022? => on Sept. 5, 2022 = 2022-09-05..2022-09-06
+        What was on 7 may? => on 7 may = 7 May of every year
+        What was on the first of May? => on the first of May = 1 May of every year
         What was on 2023-05-07? => on 2023-05-07 = 2023-05-07..2023-05-08
         What was on 7.5.2023? => on 7.5.2023 = 2023-05-07..2023-05-08
         What was on 5.25.2023? => on 5.25.2023 = 2023-05-25..2023-05-26
@@ -274,6 +276,8 @@ fn ordinary_words_and_numbers_are_no_times() {
         "I may 7 times go there.",
         "march on the city",
         "the second idea",
+        "the second may help, step 2 may fail",
+        "the first march past the house",
         "He sat down in the sun",
         "mar the surface",
         "2023 items were sold",
@@ -698,6 +702,11 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&fit(&found, other, &intervals)));
         prop_assert!(narrow(&found).is_none_or(|(start, end)| start < end));
         let _ = (asks_for_time(&text), wants(&text));
+    }
+
+    #[test]
+    fn the_words_of_a_day_are_those_under_which_it_is_indexed(at_ms in -60_000_000_000_000_i64..250_000_000_000_000) {
+        prop_assert_eq!(parse("today", at_ms, 0)[0].date_words(), date_words(at_ms));
     }
 
     #[test]

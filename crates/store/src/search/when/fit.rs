@@ -47,11 +47,12 @@ fn closeness(expression: &Expression, other: &Interval) -> f64 {
     each.fold(0.0, f64::max)
 }
 
-/// How much of the fit may be lost outside.
+/// How much of the fit may be lost outside. Little for loose words: asked "what did she paint recently", people mean
+/// the last time that was told, however long ago; in conversations the answers lay no nearer than everything else.
 fn weight(firmness: Firmness) -> f64 {
     match firmness {
-        Firmness::Vague => 0.3,
-        Firmness::Recent => 0.6,
+        Firmness::Vague => 0.1,
+        Firmness::Recent => 0.2,
         Firmness::Recurring => 0.9,
         Firmness::Relative | Firmness::Named | Firmness::Exact => 1.0,
     }
@@ -60,7 +61,8 @@ fn weight(firmness: Firmness) -> f64 {
 /// The time, from and up to, in which the answer lies if the question names its time firmly: a date, a month with its
 /// year, "last week", each with a tolerance on either side. None when it does not, or names one that comes again.
 ///
-/// An open side is `i64::MIN` or `i64::MAX`. What happened then may have been told later.
+/// An open side is `i64::MIN` or `i64::MAX`. What happened then may have been told later, and a question may count from
+/// another day than the one on which it is asked: a caller that leaves out everything else will miss some answers.
 pub fn narrow(expressions: &[Expression]) -> Option<(i64, i64)> {
     let firm = expressions.iter().filter(|expression| expression.firmness >= Firmness::Relative);
     let widened = firm.flat_map(|expression| {

@@ -86,15 +86,21 @@ impl Reader<'_> {
     }
 
     fn day_and_month(&mut self) -> Option<Named> {
+        let placed = self.begins() || self.expects_time;
+        let placed = placed || self.follows(|word| word.places() || matches!(word, Word::On | Word::The | Word::To));
+        let in_digits = !self.sees(|word| matches!(word, Word::Ordinal(_)));
         let day = self.day_of_month()?;
         if self.mark(b'.').is_some() {
             // "7. Mai" is a date, while "in room 7. May I" is none.
             self.exclude(ENGLISH)?;
         }
-        self.skip(Word::Of);
+        let of = self.word(Word::Of).is_some();
+        let verb = !of && self.sees(|word| matches!(word, Word::DoubtfulMonth(3 | 5)));
         let month = self.any_month()?;
         let year = self.year_after();
-        Named::new(Kind::Day, valid(month, day)?, year)
+        // "Step 2 may fail", "the second may help".
+        let told = !verb || year.is_some() || (in_digits && (placed || self.ends()));
+        Named::new(Kind::Day, valid(month, day)?, year).filter(|_| told)
     }
 
     fn month_and_day(&mut self) -> Option<Named> {
