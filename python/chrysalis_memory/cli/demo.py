@@ -25,7 +25,8 @@ from chrysalis_memory.cli.options import Json
 from chrysalis_memory.cli.output import console, print_json
 from chrysalis_memory.cli.progress import install_progress
 from chrysalis_memory.data import harbour_memories, harbour_questions
-from chrysalis_memory.embedding.local import install, is_installed, lacking_packages, missing
+from chrysalis_memory.embedding.local import is_installed, lacking_packages, missing
+from chrysalis_memory.embedding.local.installation import install
 from chrysalis_memory.errors import ModelError
 
 _SPACE = "tidewatch"

@@ -14,14 +14,8 @@ from chrysalis_memory.cli.opening import open_with_model, require_store
 from chrysalis_memory.cli.options import DEFAULT_SPACE, Json, Space, Store
 from chrysalis_memory.cli.output import console, counted, for_people, print_json, print_row, printable, say
 from chrysalis_memory.cli.progress import install_progress, steps_progress
-from chrysalis_memory.embedding.local import (
-    MINILM,
-    LocalEmbedder,
-    install,
-    is_installed,
-    missing,
-    model_folder,
-)
+from chrysalis_memory.embedding.local import MINILM, LocalEmbedder, is_installed, missing, model_folder
+from chrysalis_memory.embedding.local.installation import install
 from chrysalis_memory.embedding.protocol import embed_question, embed_texts
 from chrysalis_memory.errors import StoreError
 

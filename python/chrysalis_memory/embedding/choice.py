@@ -9,8 +9,6 @@ from typing import Final
 from chrysalis_memory.embedding.callables import CallableEmbedder
 from chrysalis_memory.embedding.local import MINILM, LocalEmbedder, Precision, missing
 from chrysalis_memory.embedding.protocol import Embedder, EmbedderLike
-from chrysalis_memory.embedding.server import JsonServer
-from chrysalis_memory.embedding.servers import OLLAMA_URL, OPENAI_URL, OllamaEmbedder, OpenAIEmbedder
 
 __all__ = ["Choice", "Chooser", "Servers", "resolve"]
 
@@ -85,6 +83,8 @@ def _of_name(name: str, servers: Servers) -> Choice | None:
         return Choice(LocalEmbedder()) if missing() is None else None
     if kind not in {"ollama", "openai"}:
         return None
+    from chrysalis_memory.embedding.server import JsonServer
+
     model, _, place = name.partition(":")[2].partition("@")
     url = servers.url or (f"http://{place}/v1" if place and JsonServer(f"http://{place}").is_here else None)
     served = _named(f"{kind}:{model}", replace(servers, url=url))
@@ -120,6 +120,9 @@ def resolve(embedder: EmbedderLike, servers: Servers | None = None) -> Choice:
 
 
 def _named(name: str, servers: Servers) -> Embedder:
+    # Not at the top: most stores need no client of HTTP.
+    from chrysalis_memory.embedding.servers import OLLAMA_URL, OPENAI_URL, OllamaEmbedder, OpenAIEmbedder
+
     kind, _, model = name.partition(":")
     match kind:
         case "local" if model in _LOCAL:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chrysalis_memory.embedding.local.engine import Engine, best_precision, engine
-from chrysalis_memory.embedding.local.graph import Precision
 from chrysalis_memory.embedding.local.models import MINILM, LocalModel, is_installed, model_folder
+from chrysalis_memory.embedding.local.processor import Precision, best_precision
 from chrysalis_memory.errors import ModelError
+
+if TYPE_CHECKING:
+    from chrysalis_memory.embedding.local.engine import Engine
 
 __all__ = ["LocalEmbedder", "lacking_packages", "missing"]
 
@@ -49,6 +51,8 @@ class LocalEmbedder:
             raise ModelError(reason, code="model_missing", hint="See `chrysalis models list`.")
 
     def _engine(self) -> Engine:
+        from chrysalis_memory.embedding.local.engine import engine
+
         self.require()
         return engine(self.folder, self.model, self.precision)
 

@@ -16,28 +16,22 @@ from chrysalis_memory.embedding.local.graph import (
     INPUT_IDS,
     INPUT_MASK,
     OUTPUT,
-    Precision,
     build_graph,
 )
 from chrysalis_memory.embedding.local.models import TOKENIZER, WEIGHTS, LocalModel, check_file
-from chrysalis_memory.embedding.local.processor import has_dot_products, threads
+from chrysalis_memory.embedding.local.processor import Precision, threads
 from chrysalis_memory.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-__all__ = ["Engine", "best_precision", "engine", "graph_path", "prepare_graph"]
+__all__ = ["Engine", "engine", "graph_path", "prepare_graph"]
 
 _BATCH_TOKENS: Final = 2048
 """Tokens in one run, padding included: more gain no speed and make a question wait longer."""
 
 _DIGEST_BYTES: Final = 32
-
-
-def best_precision() -> Precision:
-    """8 bits where the processor multiplies them fast, 32 bits elsewhere."""
-    return "int8" if has_dot_products() else "f32"
 
 
 def graph_path(folder: Path, precision: Precision) -> Path:

