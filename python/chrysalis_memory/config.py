@@ -74,8 +74,9 @@ class Config:
     delay the first result."""
 
     recall_embed_max: int = 32
-    """How many memories still without a vector a recall embeds first, so that an agent finds what it just wrote.
-    Beyond it the recall goes ahead and its outcome says `degraded`: bounded time before full recall."""
+    """Memories still without a vector are embedded by a recall first if they are no more than this, so that an agent
+    finds what it just wrote. More are left to the background, and the outcome says how many: bounded time before full
+    recall."""
 
     embedder_url: str | None = None
     """Where the server of an embedder given as `ollama:<model>` or `openai:<model>` listens; None: where it does by

