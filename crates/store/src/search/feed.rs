@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use super::dates::date_terms;
 use super::derived;
 use super::place::{self, Place, PlaceRow, Totals, speaker_digest, thread_digest};
-use super::terms::{Analysis, IndexedText, analyse};
+use super::terms::{Analyser, Analysis, IndexedText};
 use super::text::{self, Traces};
 use super::{Number, StoreMark, ground_position, is_damage, state_row};
 use crate::error::StoreError;
@@ -177,9 +177,9 @@ fn words_of_tags(packed: Option<&[u8]>) -> Result<String, StoreError> {
 }
 
 impl ChangedRow {
-    fn analyse(&self, mark: StoreMark) -> (IndexedText, PlaceRow) {
+    fn analyse(&self, analyser: &mut Analyser, mark: StoreMark) -> (IndexedText, PlaceRow) {
         let dates = self.occurred_at.map(date_terms).unwrap_or_default();
-        let Analysis { text, length, language } = analyse(&self.content, &self.labels, dates);
+        let Analysis { text, length, language } = analyser.analyse(&self.content, &self.labels, dates);
         let place = Place {
             length,
             thread: self.thread.as_deref().map(|thread| thread_digest(mark, &self.scope, thread)),
@@ -194,32 +194,28 @@ impl ChangedRow {
 fn index_rows(index: &Transaction<'_>, mark: StoreMark, rows: &[ChangedRow]) -> Result<(), StoreError> {
     let newest: i64 =
         index.prepare_cached("SELECT coalesce(max(number), 0) FROM main.place")?.query_row([], |row| row.get(0))?;
-    let (mut totals, mut traces) = (Totals::default(), Traces::default());
+    let (mut analyser, mut totals) = (Analyser::default(), Totals::default());
+    let mut changed = Vec::new();
     for row in rows {
-        let (text, place) = row.analyse(mark);
-        if row.number > newest || place::of(index, row.number)?.is_none() {
-            insert(index, row.number, &text)?;
+        let (text, place) = row.analyse(&mut analyser, mark);
+        let old = if row.number > newest { None } else { place::of(index, row.number)? };
+        if old != Some(place) {
+            totals.take(index, row.number, old.as_ref())?;
             totals.put(index, row.number, &place)?;
-        } else {
-            change(index, row.number, (&text, &place), &mut totals, &mut traces)?;
         }
+        changed.push((row.number, text, old.is_some()));
     }
     totals.write(index)?;
+    // Only now the words: FTS5 writes out what it has gathered whenever a statement in between may have to be undone.
+    let mut traces = Traces::default();
+    for (number, text, is_known) in &changed {
+        if *is_known { change(index, *number, text, &mut traces)? } else { insert(index, *number, text)? }
+    }
     traces.replace(index)
 }
 
-/// Writes what differs from before: most changes of a memory, such as a use, leave its words alone.
-fn change(
-    index: &Transaction<'_>,
-    number: Number,
-    (text, place): (&IndexedText, &PlaceRow),
-    totals: &mut Totals,
-    traces: &mut Traces,
-) -> Result<(), StoreError> {
-    if place::of(index, number)? != Some(*place) {
-        totals.take(index, number)?;
-        totals.put(index, number, place)?;
-    }
+/// Writes a memory's words if they differ: most changes of a memory, such as a use, leave them alone.
+fn change(index: &Transaction<'_>, number: Number, text: &IndexedText, traces: &mut Traces) -> Result<(), StoreError> {
     let Some(old) = text::indexed_text(index, number)? else {
         return Err(StoreError::corrupt(Path::new(""), "a memory has a place in the text index and no words"));
     };

@@ -33,7 +33,7 @@ mod words;
 use std::path::Path;
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, ffi};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, ffi};
 
 use crate::error::StoreError;
 
@@ -57,6 +57,16 @@ impl ToSql for StoreMark {
 pub fn ground_position(ground: &Connection) -> Result<i64, StoreError> {
     let mut statement = ground.prepare_cached("SELECT changed FROM main.clock")?;
     Ok(statement.query_row([], |row| row.get(0))?)
+}
+
+/// One view of all attached files for as long as it lives; it saves each of many small queries its own locks, which
+/// cost more than the query. Inside a transaction it is nothing: that has a view already.
+pub(crate) struct Snapshot<'a>(#[expect(dead_code, reason = "its end is what it is kept for")] Option<Transaction<'a>>);
+
+impl<'a> Snapshot<'a> {
+    pub(crate) fn of(reader: &'a Connection) -> Result<Self, StoreError> {
+        Ok(Self(if reader.is_autocommit() { Some(reader.unchecked_transaction()?) } else { None }))
+    }
 }
 
 /// The one row of a derived file's `state`; a file that has lost it is damaged.

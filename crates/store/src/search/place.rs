@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::stem::{Language, Languages};
-use super::{Number, StoreMark, state_row};
+use super::{Number, Snapshot, StoreMark, state_row};
 use crate::error::StoreError;
 
 /// Where one memory stands.
@@ -62,6 +62,7 @@ pub fn places(
     reader: &Connection,
     numbers: impl IntoIterator<Item = Number>,
 ) -> Result<HashMap<Number, Place>, StoreError> {
+    let _snapshot = Snapshot::of(reader)?;
     let mut statement = reader
         .prepare_cached("SELECT length, thread, at, occurred, speaker FROM text_index.place WHERE number = ?1")?;
     let mut places = HashMap::new();
@@ -93,6 +94,7 @@ pub fn neighbours(
     places: &HashMap<Number, Place>,
     reach: usize,
 ) -> Result<HashMap<Number, Neighbours>, StoreError> {
+    let _snapshot = Snapshot::of(reader)?;
     let mut before = reader.prepare_cached(
         "SELECT number FROM text_index.place WHERE thread = ?1 AND (at, number) < (?2, ?3)
              ORDER BY at DESC, number DESC LIMIT ?4",
@@ -164,7 +166,7 @@ impl Totals {
 
     /// Writes where a memory stands.
     pub(super) fn put(&mut self, index: &Transaction<'_>, number: Number, row: &PlaceRow) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO main.place(number, length, thread, at, occurred, speaker, language)
+        let sql = "INSERT INTO main.place(number, length, thread, at, occurred, speaker, language)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let PlaceRow { place, language } = row;
         let bound = params![number, place.length, place.thread, place.at, place.occurred, place.speaker, language];
@@ -173,11 +175,16 @@ impl Totals {
         Ok(())
     }
 
-    /// Takes a memory out, if the index holds it.
-    pub(super) fn take(&mut self, index: &Transaction<'_>, number: Number) -> Result<(), StoreError> {
-        if let Some(row) = of(index, number)? {
+    /// Takes out the place of a memory, which was `old`.
+    pub(super) fn take(
+        &mut self,
+        index: &Transaction<'_>,
+        number: Number,
+        old: Option<&PlaceRow>,
+    ) -> Result<(), StoreError> {
+        if let Some(row) = old {
             index.prepare_cached("DELETE FROM main.place WHERE number = ?1")?.execute([number])?;
-            self.count(&row, -1);
+            self.count(row, -1);
         }
         Ok(())
     }

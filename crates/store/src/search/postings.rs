@@ -56,8 +56,21 @@ pub struct Posting {
 /// # Errors
 /// Those of the database.
 pub fn postings(reader: &Connection, term: &Term, most: usize) -> Result<Vec<Posting>, StoreError> {
+    postings_of_counted(reader, term, count(reader, term)?, most)
+}
+
+/// As [`postings`], for a term of which it is known, or was not long ago, in how many memories it stands.
+///
+/// # Errors
+/// Those of the database.
+pub fn postings_of_counted(
+    reader: &Connection,
+    term: &Term,
+    memories: u64,
+    most: usize,
+) -> Result<Vec<Posting>, StoreError> {
     match term.single() {
-        Some(single) if count(reader, term)? <= EXACT_MAX.min(most as u64) => occurrences(reader, single),
+        Some(single) if memories <= EXACT_MAX.min(most as u64) => occurrences(reader, single),
         _ => newest(reader, term, most),
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::letters::fold;
 use super::quotes::parts;
-use super::stem::{self, Language, Languages, language_of};
-use super::terms::{is_common, joined};
+use super::stem::{self, Language, Languages, Origin, language_of};
+use super::terms::joined;
 use super::words::{Hold, Kind, Piece, grams, pieces};
 
 /// Words of a query beyond this many are not looked at: a page pasted into a query stays a query.
@@ -192,7 +192,8 @@ impl Reader {
             }
             Kind::Word => {
                 let terms = self.in_each_language(|language| stem::term(&piece.text, language), Tail::Whole);
-                self.add(piece.text.clone(), AskedKind::Word, is_common(piece, self.own), terms);
+                let is_common = Origin::of(&piece.text).is_function_word_of(self.own);
+                self.add(piece.text.clone(), AskedKind::Word, is_common, terms);
             }
         }
     }

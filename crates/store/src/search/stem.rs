@@ -128,26 +128,59 @@ fn languages_of(word: &str) -> u32 {
     if word.is_ascii() { words.get(word) } else { words.get(&fold(word)) }.copied().unwrap_or(0)
 }
 
-/// The one of `languages` whose function words occur most among the Latin words of `pieces`; English when no other has
-/// more, or none has two. Single letters are not asked: they number points and abbreviate names.
-pub(super) fn language_of(pieces: &[Piece], languages: Languages) -> Language {
-    let mut counts = [0_u32; FUNCTION_WORDS.len()];
-    let is_telling = |text: &str| text.len() > 1 && script_language(text).is_none();
-    for piece in pieces.iter().filter(|piece| piece.kind == Kind::Word && is_telling(&piece.text)) {
-        let mut found = languages_of(&piece.text) & languages.0;
+/// What a word says of the language it is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// A bit for each language in which it is a function word.
+    function_word_of: u32,
+    /// The language of its script, if that has one alone.
+    script: Option<Language>,
+    is_letter: bool,
+}
+
+impl Origin {
+    /// Of a word in lower case.
+    pub(super) fn of(word: &str) -> Self {
+        Self { function_word_of: languages_of(word), script: script_language(word), is_letter: word.len() == 1 }
+    }
+
+    /// Whether it is a function word of the language, or of the one that its script belongs to.
+    pub(super) fn is_function_word_of(&self, language: Language) -> bool {
+        self.function_word_of & self.script.unwrap_or(language).bit() != 0
+    }
+}
+
+/// How many function words of each language occur among the Latin words of a text. Single letters are not counted:
+/// they number points and abbreviate names.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LanguageCount([u32; FUNCTION_WORDS.len()]);
+
+impl LanguageCount {
+    /// Counts a word.
+    pub(super) fn add(&mut self, word: &Origin) {
+        let mut found = if word.is_letter || word.script.is_some() { 0 } else { word.function_word_of };
         while found != 0 {
-            counts[found.trailing_zeros() as usize] += 1;
+            self.0[found.trailing_zeros() as usize] += 1;
             found &= found - 1;
         }
     }
-    let most = counts.iter().copied().max().unwrap_or(0);
-    let first = || Language::all().find(|language| counts[usize::from(language.0)] == most);
-    if most < TELLING_MIN { Language::ENGLISH } else { first().unwrap_or(Language::ENGLISH) }
+
+    /// The one of `languages` with most; English when no other has more, or none has two.
+    pub(super) fn most(&self, languages: Languages) -> Language {
+        let count = |language: Language| self.0[usize::from(language.0)];
+        let most = languages.iter().map(count).max().unwrap_or(0);
+        let first = languages.iter().find(|language| count(*language) == most);
+        first.filter(|_| most >= TELLING_MIN).unwrap_or(Language::ENGLISH)
+    }
 }
 
-/// Whether `word`, in lower case, is a function word of the language, or of the one that its script belongs to.
-pub(super) fn is_function_word(word: &str, language: Language) -> bool {
-    languages_of(word) & script_language(word).unwrap_or(language).bit() != 0
+/// The one of `languages` in which `pieces` are written, as far as their function words tell.
+pub(super) fn language_of(pieces: &[Piece], languages: Languages) -> Language {
+    let mut count = LanguageCount::default();
+    for piece in pieces.iter().filter(|piece| piece.kind == Kind::Word) {
+        count.add(&Origin::of(&piece.text));
+    }
+    count.most(languages)
 }
 
 /// The term under which `word`, in lower case, is indexed in a text of that language; empty for a word of accents alone.

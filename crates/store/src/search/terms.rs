@@ -1,7 +1,9 @@
 //! From a memory's text to the terms that the index holds of it.
 
+use std::collections::HashMap;
+
 use super::letters::fold;
-use super::stem::{self, Language, Languages};
+use super::stem::{self, Language, LanguageCount, Languages, Origin};
 use super::words::{Hold, Kind, Piece, grams, pieces};
 
 /// Words of more parts than this are addresses, whose parts written as one nobody asks for.
@@ -30,30 +32,72 @@ pub(super) struct Analysis {
     pub language: Language,
 }
 
-/// Reads the words of a memory; `dates` are ready-made terms.
-pub(super) fn analyse(content: &str, labels: &str, dates: String) -> Analysis {
-    let read = pieces(content);
-    let language = stem::language_of(&read, Languages::ALL);
-    let mut terms = Terms::default();
-    let mut length = 0;
-    for piece in &read {
-        let added = add_piece(&mut terms, piece, language);
-        if !is_common(piece, language) {
-            length += added;
-        }
-    }
-    let labels = pieces(labels);
-    let mut label_terms = Terms::default();
-    for piece in &labels {
-        add_piece(&mut label_terms, piece, language);
-    }
-    let parts = parts(&read, &labels, language);
-    let text = IndexedText { content: terms.0, labels: label_terms.0, dates, parts };
-    Analysis { text, length, language }
+/// Words whose terms are remembered while memories are read, some 100 bytes each.
+const REMEMBERED_MAX: usize = 32_768;
+
+/// Reads the words of memories, and remembers those it has met: most words of a text are common ones.
+#[derive(Default)]
+pub(super) struct Analyser {
+    places: HashMap<String, usize>,
+    met: Vec<Met>,
 }
 
-pub(super) fn is_common(piece: &Piece, language: Language) -> bool {
-    piece.kind == Kind::Word && stem::is_function_word(&piece.text, language)
+/// A word with what is known of it.
+struct Met {
+    origin: Origin,
+    /// The term that it has in this language.
+    term: String,
+    language: Language,
+}
+
+impl Analyser {
+    /// Reads the words of one memory; `dates` are ready-made terms.
+    pub(super) fn analyse(&mut self, content: &str, labels: &str, dates: String) -> Analysis {
+        let (content, labels) = (pieces(content), pieces(labels));
+        let mut count = LanguageCount::default();
+        for piece in content.iter().filter(|piece| piece.kind == Kind::Word) {
+            count.add(&self.meet(&piece.text).origin);
+        }
+        let language = count.most(Languages::ALL);
+        let (mut content_terms, mut label_terms) = (Terms::default(), Terms::default());
+        let length = content.iter().map(|piece| self.add_piece(&mut content_terms, piece, language)).sum();
+        for piece in &labels {
+            self.add_piece(&mut label_terms, piece, language);
+        }
+        let parts = parts(&content, &labels, language);
+        let text = IndexedText { content: content_terms.0, labels: label_terms.0, dates, parts };
+        Analysis { text, length, language }
+    }
+
+    fn meet(&mut self, word: &str) -> &mut Met {
+        if let Some(&place) = self.places.get(word) {
+            return &mut self.met[place];
+        }
+        if self.met.len() >= REMEMBERED_MAX {
+            self.places.clear();
+            self.met.clear();
+        }
+        let (place, language) = (self.met.len(), Language::ENGLISH);
+        self.places.insert(word.to_owned(), place);
+        self.met.push(Met { origin: Origin::of(word), term: stem::term(word, language), language });
+        &mut self.met[place]
+    }
+
+    /// Returns how many terms it added that are no function words.
+    fn add_piece(&mut self, terms: &mut Terms, piece: &Piece, language: Language) -> u32 {
+        match piece.kind {
+            Kind::Word => {
+                let met = self.meet(&piece.text);
+                if met.language != language {
+                    (met.language, met.term) = (language, stem::term(&piece.text, language));
+                }
+                let added = terms.add(&met.term);
+                if met.origin.is_function_word_of(language) { 0 } else { added }
+            }
+            Kind::Run(size) => grams(&fold(&piece.text), size).map(|gram| terms.add(gram)).sum(),
+            Kind::Picture => terms.add(&piece.text),
+        }
+    }
 }
 
 /// Terms with spaces between them.
@@ -70,15 +114,6 @@ impl Terms {
         }
         self.0.push_str(term);
         1
-    }
-}
-
-/// Returns how many terms it added.
-fn add_piece(terms: &mut Terms, piece: &Piece, language: Language) -> u32 {
-    match piece.kind {
-        Kind::Word => terms.add(&stem::term(&piece.text, language)),
-        Kind::Run(size) => grams(&fold(&piece.text), size).map(|gram| terms.add(gram)).sum(),
-        Kind::Picture => terms.add(&piece.text),
     }
 }
 
@@ -107,7 +142,7 @@ mod tests {
     use super::*;
 
     fn analysed(content: &str) -> (String, String) {
-        let text = analyse(content, "", String::new()).text;
+        let text = Analyser::default().analyse(content, "", String::new()).text;
         (text.content, text.parts)
     }
 
@@ -148,6 +183,6 @@ mod tests {
 
     #[test]
     fn function_words_do_not_count() {
-        assert_eq!(analyse("what is the name of my dog", "", String::new()).length, 2);
+        assert_eq!(Analyser::default().analyse("what is the name of my dog", "", String::new()).length, 2);
     }
 }

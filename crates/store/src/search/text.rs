@@ -23,8 +23,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::derived::{self, Erasure, Kind};
-use super::place::Totals;
-use super::terms::{IndexedText, analyse};
+use super::place::{self, Totals};
+use super::terms::{Analyser, IndexedText};
 use super::{Number, StoreMark, is_damage};
 use crate::error::StoreError;
 
@@ -76,7 +76,7 @@ const KIND: Kind = Kind {
 
 /// The terms of a text of its own, as an FTS5 table with [`TOKENIZER`] takes them.
 pub(crate) fn terms_of(content: &str) -> String {
-    analyse(content, "", String::new()).text.content
+    Analyser::default().analyse(content, "", String::new()).text.content
 }
 
 /// Opens the text index at `path` for writing, creating it when it is missing.
@@ -133,17 +133,19 @@ pub fn erase(index: &mut Connection, numbers: &[Number]) -> Result<Erasure, Stor
 }
 
 pub(super) fn erase_within(index: &Transaction<'_>, numbers: &BTreeSet<Number>) -> Result<usize, StoreError> {
-    let mut traces = Traces::default();
     let mut totals = Totals::default();
+    for &number in numbers {
+        totals.take(index, number, place::of(index, number)?.as_ref())?;
+    }
+    totals.write(index)?;
+    let mut traces = Traces::default();
     let mut erased = 0;
     for &number in numbers {
-        totals.take(index, number)?;
         let Some(text) = indexed_text(index, number)? else { continue };
         traces.add(&text);
         index.prepare_cached("DELETE FROM main.words WHERE rowid = ?1")?.execute([number])?;
         erased += 1;
     }
-    totals.write(index)?;
     traces.replace(index)?;
     Ok(erased)
 }
@@ -250,12 +252,26 @@ pub fn is_sound(index: &Connection) -> Result<bool, StoreError> {
 }
 
 fn examine(index: &Connection) -> Result<bool, StoreError> {
-    let pages: String = index.query_row("PRAGMA main.quick_check(1)", [], |row| row.get(0))?;
+    let fresh = Connection::open_in_memory()?;
+    fresh.execute_batch(KIND.tables)?;
+    // Tables whose definitions were damaged may read as something else without any error.
+    if schema(index)? != schema(&fresh)? {
+        return Ok(false);
+    }
+    let pages: String = index.query_row("PRAGMA main.integrity_check(1)", [], |row| row.get(0))?;
     index.execute("INSERT INTO main.words(words, rank) VALUES ('integrity-check', 0)", [])?;
-    let (stated, held): (i64, i64) = index.query_row(
-        "SELECT (SELECT rows FROM main.state), (SELECT count(*) FROM main.words_content)",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    Ok(pages == "ok" && stated == held)
+    let totals = "SELECT rows, length, (SELECT sum(rows) FROM main.language) FROM main.state";
+    let counted = "SELECT count(*), sum(length), (SELECT count(*) FROM main.words_content) FROM main.place";
+    Ok(pages == "ok" && three_numbers(index, totals)? == three_numbers(index, counted)?)
+}
+
+fn schema(connection: &Connection) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    let mut statement = connection.prepare("SELECT name, sql FROM main.sqlite_schema ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn three_numbers(index: &Connection, sql: &str) -> Result<[i64; 3], StoreError> {
+    let number = |number: Option<i64>| number.unwrap_or(0);
+    Ok(index.query_row(sql, [], |row| Ok([number(row.get(0)?), number(row.get(1)?), number(row.get(2)?)]))?)
 }

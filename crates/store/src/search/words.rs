@@ -143,21 +143,20 @@ impl<'a> Splitter<'a> {
         if self.letters.is_empty() {
             return;
         }
-        let letters = std::mem::take(&mut self.letters);
-        match self.gram.take() {
-            Some(size) => self.add(letters.to_lowercase(), Kind::Run(size), hold, Vec::new()),
-            None => self.add_word(&letters, hold),
+        let gram = self.gram.take();
+        let letters = if gram.is_none() { bounded(&self.letters) } else { &self.letters };
+        let lower = letters.to_lowercase();
+        let humps = if gram.is_none() { humps(letters) } else { Vec::new() };
+        self.letters.clear();
+        match gram {
+            Some(size) => self.add(lower, Kind::Run(size), hold, humps),
+            None if lower.contains('\'') => self.add_parts(&lower, hold),
+            None => self.add(lower, Kind::Word, hold, humps),
         }
     }
 
-    fn add_word(&mut self, letters: &str, hold: Hold) {
-        let letters = bounded(letters);
-        let humps = humps(letters);
-        let lower = letters.to_lowercase();
-        if !lower.contains('\'') {
-            return self.add(lower, Kind::Word, hold, humps);
-        }
-        for (at, word) in without_apostrophes(&lower).into_iter().enumerate() {
+    fn add_parts(&mut self, word: &str, hold: Hold) {
+        for (at, word) in without_apostrophes(word).into_iter().enumerate() {
             self.add(word, Kind::Word, if at == 0 { hold } else { Hold::Linked }, Vec::new());
         }
     }
