@@ -383,6 +383,24 @@ fn a_flipped_bit_anywhere_changes_no_answer() {
 }
 
 #[test]
+fn garbage_in_any_place_changes_no_answer() {
+    let mut world = World::new(300);
+    let mut dice = Dice(78);
+    for round in 0..40 {
+        let (at, length) = (dice.below(1 << 30), 1 + dice.below(3_000));
+        let garbage: Vec<u8> = (0..length).map(|_| dice.below(256) as u8).collect();
+        assert_survives(&mut world, &format!("garbage of round {round}"), |path| {
+            let mut bytes = fs::read(path).unwrap();
+            // Every third time where sizes and places are told.
+            let first = at % if round % 3 == 0 { 60 } else { bytes.len() };
+            let end = (first + length).min(bytes.len());
+            bytes[first..end].copy_from_slice(&garbage[..end - first]);
+            fs::write(path, bytes).unwrap();
+        });
+    }
+}
+
+#[test]
 fn a_file_of_another_store_is_not_used() {
     let mut world = World::new(300);
     let mut other = World::saying((0..300).map(|at| said(&format!("other {at}"))));

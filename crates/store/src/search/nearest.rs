@@ -30,6 +30,9 @@ pub fn search(
     filter: &Filter,
     k: usize,
 ) -> Result<Vec<VectorHit>, StoreError> {
+    if *filter == Filter::default() {
+        return matrix.search(query, None, k);
+    }
     let condition = filter.condition();
     let mut asked = k.saturating_mul(ASKED_PER_HIT).saturating_add(ASKED_BESIDES);
     while asked <= ASKED_MAX {

@@ -15,7 +15,7 @@ use super::super::packed::{packed_bytes, unpack};
 use super::super::vector::{self, Base, Model};
 use super::super::{Number, StoreMark, state_row};
 use super::bytes::{write_at, write_row};
-use super::centres::{Centres, count_for, sample_for};
+use super::centres::{Centres, cost_for, count_for, sample_for};
 use super::file::{CellFile, Directory, Head, front};
 use super::wipe::{remove, remove_unnamed};
 use super::{ENDING, ENDING_NEW, PASSAGES_MIN, Row, path_of};
@@ -57,7 +57,7 @@ impl Watch {
         self.whole.store(whole as u64, Ordering::Relaxed);
     }
 
-    fn advance(&self, done: usize) {
+    pub(super) fn advance(&self, done: usize) {
         self.done.fetch_add(done as u64, Ordering::Relaxed);
     }
 }
@@ -105,7 +105,7 @@ pub fn build(vectors_path: &Path, model: &str, passages_min: usize, watch: &Watc
     if !is_due(&plan.model, plan.head.position, passages_min) {
         return Ok(Outcome::NotDue);
     }
-    watch.begin(3 * plan.model.passages);
+    watch.begin(3 * plan.model.passages + cost_for(plan.model.passages));
     let old = plan.old_file();
     let Some(centres) = plan.centres(&connection, old.as_ref(), watch)? else { return Ok(Outcome::Stopped) };
     let Some(places) = plan.assign(&connection, &centres, old.as_ref(), watch)? else { return Ok(Outcome::Stopped) };
@@ -192,13 +192,13 @@ impl Plan {
         let dimensions = self.head.dimensions;
         if let Some(old) = old {
             self.head.trained = old.head.trained;
-            watch.advance(self.model.passages);
+            watch.advance(self.model.passages + cost_for(self.model.passages));
             return Ok(Some(Centres::new(old.centres.clone(), dimensions)));
         }
         self.head.trained = self.model.passages;
         let Some(sample) = self.sample(connection, watch)? else { return Ok(None) };
         let vectors = sample.len() / packed_bytes(dimensions);
-        Ok(Centres::find(&sample, dimensions, count_for(self.model.passages).min(vectors), &|| watch.is_stopped()))
+        Ok(Centres::find(&sample, dimensions, count_for(self.model.passages).min(vectors), watch))
     }
 
     /// Vectors at even distances.

@@ -1,12 +1,16 @@
 //! The centres of cells: found by repeated averaging over a sample, and asked which is nearest.
 
 use super::super::packed::{Query, pack, packed_bytes, unpack};
+use super::build::Watch;
 
 /// Vectors of the sample for each centre.
 const SAMPLE_PER_CENTRE: usize = 40;
 
 /// How often the sample is assigned and averaged. More rounds move the centres by less than their cells differ.
 const ROUNDS: usize = 8;
+
+/// After so many vectors it is looked whether to go on.
+const VECTORS_PER_LOOK: usize = 256;
 
 /// How many centres serve so many vectors: with about twice the square root, comparing with the centres costs less
 /// than comparing with the vectors in the nearest cells.
@@ -16,6 +20,11 @@ pub(super) fn count_for(vectors: usize) -> usize {
 
 pub(super) fn sample_for(vectors: usize) -> usize {
     (count_for(vectors) * SAMPLE_PER_CENTRE).min(vectors)
+}
+
+/// What finding centres for so many vectors costs, as a number of vectors whose cell is looked for.
+pub(super) fn cost_for(vectors: usize) -> usize {
+    sample_for(vectors) * ROUNDS
 }
 
 /// Points of length one, each packed, and made ready to be compared with vectors.
@@ -35,8 +44,8 @@ impl Centres {
         Self { packed, ready }
     }
 
-    /// Finds `count` centres of the vectors in `sample`, packed one after the other. None when `stopped` says so.
-    pub(super) fn find(sample: &[u8], dimensions: usize, count: usize, stopped: &dyn Fn() -> bool) -> Option<Self> {
+    /// Finds `count` centres of the vectors in `sample`, packed one after the other. None when it was stopped.
+    pub(super) fn find(sample: &[u8], dimensions: usize, count: usize, watch: &Watch) -> Option<Self> {
         let vectors: Vec<(f32, &[u8])> = unpack(sample, dimensions).collect();
         let count = count.clamp(1, vectors.len().max(1));
         let first = (0..count).filter_map(|at| vectors.get(at * vectors.len() / count));
@@ -44,16 +53,19 @@ impl Centres {
         first.for_each(|(scale, values)| append(&mut packed, *scale, values));
         let mut centres = Self::new(packed, dimensions);
         for _ in 0..ROUNDS {
-            centres = centres.averaged(&vectors, dimensions, stopped)?;
+            centres = centres.averaged(&vectors, dimensions, watch)?;
         }
         Some(centres)
     }
 
-    fn averaged(&self, vectors: &[(f32, &[u8])], dimensions: usize, stopped: &dyn Fn() -> bool) -> Option<Self> {
+    fn averaged(&self, vectors: &[(f32, &[u8])], dimensions: usize, watch: &Watch) -> Option<Self> {
         let mut sums = vec![0.0_f32; self.ready.len() * dimensions];
         for (at, (scale, values)) in vectors.iter().enumerate() {
-            if at % 256 == 0 && stopped() {
-                return None;
+            if at % VECTORS_PER_LOOK == 0 {
+                watch.advance(VECTORS_PER_LOOK.min(vectors.len() - at));
+                if watch.is_stopped() {
+                    return None;
+                }
             }
             let cell = self.nearest(*scale, values);
             let sum = &mut sums[cell * dimensions..][..dimensions];
