@@ -16,9 +16,13 @@ use super::vector::{self, Base};
 use super::{Number, state_row};
 use crate::error::StoreError;
 
-/// One in so many vectors of a file is compared with a query,
-const COMPARED_ONE_IN: usize = 16;
-/// and at least so many.
+/// Of so many vectors, how many are compared with a query: those of some fifty cells, since a file has about twice the
+/// square root of its vectors in cells. Measured to find 97 of 100 that an exact search finds.
+fn compared_of(vectors: usize) -> usize {
+    ((COMPARED_PER_ROOT * (vectors as f64).sqrt()) as usize).max(COMPARED_MIN)
+}
+
+const COMPARED_PER_ROOT: f64 = 24.0;
 const COMPARED_MIN: usize = 4_096;
 
 /// What it costs to look up the vector of one memory in a file, against one that is read with its whole cell.
@@ -362,7 +366,7 @@ impl Held {
     fn search_all(&self, query: &Query, best: &mut Best) -> Result<(), StoreError> {
         self.memories.iter().filter_map(|row| self.nearest_of(query, row)).for_each(|hit| best.offer(hit));
         let Some(file) = &self.file else { return Ok(()) };
-        let compared = (file.cells.head.rows / COMPARED_ONE_IN).max(COMPARED_MIN);
+        let compared = compared_of(file.cells.head.rows);
         file.cells.search(query, None, compared, &|number| self.is_superseded(number), best)
     }
 
@@ -373,7 +377,7 @@ impl Held {
         };
         let rows = self.memories.iter().filter(|row| allowed.binary_search(&row.number).is_ok());
         rows.filter_map(|row| self.nearest_of(query, row)).for_each(|hit| best.offer(hit));
-        let compared = (allowed.len() / COMPARED_ONE_IN).max(COMPARED_MIN);
+        let compared = compared_of(allowed.len());
         let scope = Scope::new(allowed);
         file.cells.search(query, Some(&scope), compared, &|number| self.is_superseded(number), best)
     }
@@ -382,7 +386,7 @@ impl Held {
     fn is_dear(&self, file: &Named, allowed: &[Number]) -> bool {
         let rows = file.cells.head.rows;
         let share = (allowed.len() as f64 / rows.max(1) as f64).clamp(1e-9, 1.0);
-        let read = (COMPARED_MIN as f64 / share).max(rows as f64 / COMPARED_ONE_IN as f64).min(rows as f64);
+        let read = (compared_of(allowed.len()) as f64 / share).min(rows as f64);
         let span = allowed.last().zip(allowed.first()).map_or(0, |(last, first)| last.saturating_sub(*first));
         // A bit for each number between the first and the last must fit into some megabytes.
         span < 1 << 26 && (allowed.len() * LOOK_UP_COST) as f64 > read
