@@ -53,6 +53,8 @@ fn main() {
     println!("opened in {opened:.1?}");
     let first = timed(|| drop(matrix.search(&queries[0], None, K).unwrap()));
     println!("first search {first:.1?}");
+    // Each cell is checked when it is read for the first time.
+    report("cells, new to the process", &matrix, &queries, &truth);
     report("cells", &matrix, &queries, &truth);
     report_selections(&matrix, &queries, memories);
     println!("{} MB private", private_megabytes());
