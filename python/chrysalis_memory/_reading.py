@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from time import perf_counter
 from typing import Literal, TypeAlias
 
 from chrysalis_memory._core import Memory
@@ -26,6 +28,7 @@ from chrysalis_memory.records import (
 __all__ = ["Reading", "core_filters", "core_least"]
 
 _LINEAGE_MAX = 10_000
+_THRESHOLDS = ("none", "lenient", "balanced", "strict")
 _RANKED_PER_HIT = 3  # candidates a ranking chooses from, for every hit asked for (specification B)
 
 # Inside a class with a method `list`, the type needs another name.
@@ -36,6 +39,8 @@ Conflicts: TypeAlias = "dict[str, list[Conflict]]"
 Found: TypeAlias = "list[Hit]"
 Texts: TypeAlias = "list[str]"
 Mode = Literal["hybrid", "text", "vector"]
+Threshold: TypeAlias = 'Literal["none", "lenient", "balanced", "strict"] | float'
+Dates = Literal["lift", "narrow", "ignore"]
 Order = Literal["created", "updated", "importance"]
 
 
@@ -69,6 +74,8 @@ class Reading(Opened):
         tier: str | None = None,
         memory_type: str | None = None,
         tags: Iterable[str] | None = None,
+        thread: str | None = None,
+        speaker: str | None = None,
         since: Instant | None = None,
         until: Instant | None = None,
         as_of: Instant | None = None,
@@ -76,14 +83,22 @@ class Reading(Opened):
         verified_only: bool = False,
         mode: Mode = "hybrid",
         ranking: Ranking = None,
+        threshold: Threshold = "lenient",
+        reference_time: Instant | None = None,
+        dates: Dates = "lift",
+        prefix: bool = False,
     ) -> Recall:
         """Finds the memories that fit a question, best first, at most `k`; none when nothing fits.
 
         Finds every write that was acknowledged before, by any process. `scope` includes the scopes below it; `tags`
-        must all be there; `since` and `until` bound the time of creation; `as_of` asks what was known and valid at
-        that time; `verified_only` checks each hit's signatures now. `mode` is `hybrid`, `text` or `vector`; `ranking`
-        a name in `chrysalis_memory.ranking` or a function from hit to score. `outcome` says whether something was
-        missing. Quoted words are looked for as a phrase.
+        must all be there; `thread` and `speaker` are matched whole; `since` and `until` bound the time of creation;
+        `as_of` asks what was known and valid at that time; `verified_only` checks each hit's signatures now. `mode` is
+        `hybrid`, `text` or `vector`; `ranking` a name in `chrysalis_memory.ranking` or a function from hit to score.
+        `threshold` is the least score of a hit: `none`, `lenient` (0.02), `balanced` (0.3), `strict` (0.7) or a number.
+        Times in the question ("last week", "in May 2023") count from `reference_time`, now unless given; with `dates`
+        as `lift` they rank memories of that time higher, with `narrow` others are no hits, with `ignore` they are words
+        like others. `prefix` lets a star after the last word stand for any ending. Quoted words are looked for as a
+        phrase. `outcome` says whether something was missing, `stages` how many seconds each step took.
 
         >>> memory = example_store()
         >>> _ = memory.remember("Bricks are delivered on Mondays", scope="yard/north")
@@ -94,35 +109,41 @@ class Reading(Opened):
         k, query = whole("k", k, 1), text("query", query)
         if mode not in {"hybrid", "text", "vector"}:
             raise ValueError(f"mode is {mode!r}; it must be hybrid, text or vector")
-        filters = core_filters(scope=scope, tier=tier, memory_type=memory_type, tags=tags, since=since, until=until)
+        filters = core_filters(scope=scope, tier=tier, memory_type=memory_type, tags=tags, thread=thread)
+        filters |= {"speaker": whole_text("speaker", speaker)}
+        filters |= {"since": moment("since", since), "until": moment("until", until)}
         filters |= {"min_importance": core_least(min_importance), "now": now_ms()}
-        then = moment("as_of", as_of)
-        found, outcome = self._find(query, k, filters, then, mode, verified_only, is_default(ranking))
-        hits = rank(found, ranking, k)
+        asked = core_question(reference_time, threshold, dates)
+        asked |= {"as_of": moment("as_of", as_of), "mode": mode, "prefix": prefix}
+        # A ranking chooses among more than are shown; so does a check that may refuse some.
+        wanted = k if is_default(ranking) and not verified_only else k * _RANKED_PER_HIT
+        found = self._find(query, wanted, filters, asked)
+        hits, refused = self._verified(list(found)) if verified_only else (list(found), [])
+        hits = rank(hits, ranking, k)
         if self._core().count_uses([hit.memory.id for hit in hits]) >= self.config.access_flush_count:
             self._background.wake()
-        return Recall(tuple(hits), outcome)
+        reasons = (*found.outcome.reasons, *refused)
+        return Recall(tuple(hits), Outcome(not reasons, reasons), found.stages)
 
-    def _find(
-        self, query: str, k: int, filters: Said, as_of: int | None, mode: Mode, verified_only: bool, default: bool
-    ) -> tuple[Found, Outcome]:
+    def _find(self, query: str, k: int, filters: Said, asked: Said) -> Recall:
+        started = perf_counter()
         reasons: Texts = []
-        vector, without = (
-            (None, None) if mode == "text" else self._vectors.for_recall(query, self.config.recall_embed_max)
-        )
-        if mode == "vector" and vector is None:
+        vector, without = None, None
+        if asked["mode"] != "text":
+            vector, without = self._vectors.for_recall(query, self.config.recall_embed_max)
+        stages = {"embed": perf_counter() - started}
+        if asked["mode"] == "vector" and vector is None:
             reasons.append(f"{without or 'there is no embedder'}: nothing was searched")
         elif without is not None:
             reasons.append(f"{without}: found by words alone")
-        wanted = k if default and not verified_only else k * _RANKED_PER_HIT
-        rows, without_vector, changed_since, unseen = self._core().recall(query, wanted, filters, as_of, mode, vector)
+        answer = self._core().recall(
+            query, k, filters, asked | {"vector": vector, "is_fitted": self._vectors.is_fitted}
+        )
         # Changed memories are found by words in every mode; that is only less than asked for when there are vectors.
-        reasons.extend(missing(without_vector, changed_since if vector else 0, unseen))
-        hits = [Hit(memory, score, why(*parts)) for memory, score, parts in rows]
-        if verified_only:
-            hits, refused = self._verified(hits)
-            reasons.extend(refused)
-        return hits, Outcome(not reasons, tuple(reasons))
+        changed_since = answer["changed_since"] if vector else 0
+        reasons.extend(missing(answer["without_vector"], changed_since, answer["batch_unseen"]))
+        hits = [Hit(memory, score, why(evidence), evidence["parts"]) for memory, score, evidence in answer["hits"]]
+        return Recall(tuple(hits), Outcome(not reasons, tuple(reasons)), stages | answer["stages"])
 
     def _verified(self, hits: Found) -> tuple[Found, Texts]:
         failed = [hit for hit in hits if not self.verify(hit.memory.id)]
@@ -286,6 +307,34 @@ def core_filters(
         "since": moment("since", since),
         "until": moment("until", until),
     }
+
+
+def core_question(reference_time: Instant | None, threshold: Threshold, dates: Dates) -> Said:
+    """How a question is meant, in the core's terms. Times in it are meant in the local time zone."""
+    if isinstance(threshold, str):
+        if threshold not in _THRESHOLDS:
+            raise ValueError(f"threshold is {threshold!r}; it must be {', '.join(_THRESHOLDS)} or a number from 0 to 1")
+    else:
+        threshold = score("threshold", threshold)
+    if dates not in {"lift", "narrow", "ignore"}:
+        raise ValueError(f"dates is {dates!r}; it must be lift, narrow or ignore")
+    reference = moment("reference_time", reference_time)
+    reference = now_ms() if reference is None else reference
+    return {"reference": reference, "offset": _utc_offset(reference), "threshold": threshold, "dates": dates}
+
+
+def _utc_offset(at_ms: int) -> int:
+    """What the local clock is ahead of UTC at that time, in minutes; 0 for times that a datetime can't hold."""
+    try:
+        offset = datetime.fromtimestamp(at_ms / 1000).astimezone().utcoffset()
+    except (OverflowError, OSError, ValueError):
+        return 0
+    return 0 if offset is None else int(offset.total_seconds() // 60)
+
+
+def whole_text(name: str, value: str | None) -> str | None:
+    """A filter that matches a text whole; None is no filter."""
+    return None if value is None else text(name, value)
 
 
 def core_least(min_importance: float | None) -> float | None:

@@ -61,6 +61,11 @@ class Vectors:
         return self._choice.embedder
 
     @property
+    def is_fitted(self) -> bool:
+        """Whether the confidence of scores was fitted to this embedder's cosines."""
+        return bool(getattr(self._choice.embedder, "is_fitted", False))
+
+    @property
     def missing(self) -> str | None:
         """Why there is no embedder although one was wished for."""
         return self._choice.missing

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 __all__ = ["missing", "why"]
 
 
-def why(text: float | None, vector: float | None, cosine: float | None, words: Sequence[str]) -> str:
-    """What spoke for a hit: the words of the question that stand in it, and how near its meaning is.
+def why(evidence: Mapping[str, Any]) -> str:
+    """What spoke for a hit, in the order of its weight for a reader: words, meaning, who, when, and what is around it.
 
-    >>> why(1.0, None, None, ["kiln", "door"])
+    >>> nothing = {"words": (), "nearby": (), "times": (), "cosine": None, "parts": {}}
+    >>> why(nothing | {"words": ["kiln", "door"]})
     'words: kiln, door'
-    >>> why(0.4, 0.9, 0.83, [])
-    'other forms of the words; meaning: 0.83'
+    >>> why(nothing | {"words": ["kiln"], "nearby": ["glaze"], "cosine": 0.831, "parts": {"speaker": 0.3}})
+    'words: kiln; beside it: glaze; meaning: 0.83; said by whom you named'
     """
-    reasons = []
-    if text is not None:
-        reasons.append(f"words: {', '.join(words)}" if words else "other forms of the words")
-    if vector is not None and cosine is not None:
-        reasons.append(f"meaning: {cosine:.2f}")
-    return "; ".join(reasons)
+    parts: Mapping[str, float] = evidence["parts"]
+    reasons = [
+        f"words: {', '.join(evidence['words'])}" if evidence["words"] else "",
+        f"beside it: {', '.join(evidence['nearby'])}" if evidence["nearby"] else "",
+        f"meaning: {evidence['cosine']:.2f}" if evidence["cosine"] is not None else "",
+        "said by whom you named" if parts.get("speaker") else "",
+        f"time: {', '.join(evidence['times'])}" if evidence["times"] else "",
+        "follows a question that fits" if parts.get("answering") else "",
+        "in a thread that fits" if _is_lent_much(parts) else "",
+    ]
+    return "; ".join(reason for reason in reasons if reason)
+
+
+def _is_lent_much(parts: Mapping[str, float]) -> bool:
+    """Whether another memory of the thread fits better: half of the best in a thread goes to all of it."""
+    own = sum(value for name, value in parts.items() if name not in {"thread", "answering"})
+    return parts.get("thread", 0.0) > 0.5 * own + 1e-9
 
 
 def missing(without_vector: int, changed_since: int, batch_unseen: bool) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Final, TypeAlias
 
@@ -48,7 +49,7 @@ def rank(hits: list[Hit], ranking: Ranking, k: int) -> list[Hit]:
     if ranking is None or ranking == "default":
         return hits[:k]
     scorer = _scorer(ranking)
-    scored = [Hit(hit.memory, _number(scorer(hit)), hit.why) for hit in hits]
+    scored = [replace(hit, score=_number(scorer(hit))) for hit in hits]
     return sorted(scored, key=lambda hit: hit.score, reverse=True)[:k]
 
 

@@ -122,12 +122,17 @@ class Outcome(Record):
 class Hit(Record):
     """One memory that a recall found: its score (0 to 1, greater is better) and the reason in plain words.
 
-    `id`, `content` and `get_importance()` are the memory's own, for code that only wants to read what was found.
+    The score says how likely the best hit is an answer, times how near this one comes to the best. `parts` says what
+    each kind of evidence added before that: `words` and `meaning` (1 for the best of all candidates), `speaker`,
+    `asking` (it asks something itself), `answering` (it follows a question that fits) and `thread` (something in its
+    thread fits). `id`, `content` and `get_importance()` are the memory's own, for code that only wants to read what was
+    found.
     """
 
     memory: Memory
     score: float
     why: str
+    parts: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:
@@ -155,6 +160,8 @@ class Recall(Record, Sequence[Hit]):
 
     hits: tuple[Hit, ...] = ()
     outcome: Outcome = Outcome()
+    stages: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
+    """Seconds that each step took, in order."""
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...

@@ -1,14 +1,20 @@
 //! Plain values, there and back.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use chrysalis_core::payload::{Change, Collection, Field, Payload, Score, Value, Write};
-use chrysalis_store::Edit;
+use chrysalis_store::search::confidence::Threshold;
 use chrysalis_store::search::filter::Filter;
+use chrysalis_store::search::query::Star;
+use chrysalis_store::search::stages::Stages;
+use chrysalis_store::{Edit, Found, Query, StoreError};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
+
+use crate::error::raise;
 
 static FROM_MS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -100,6 +106,7 @@ pub(crate) fn filter(said: &Bound<'_, PyDict>) -> PyResult<Filter> {
             "memory_type" => filter.memory_type = value.extract()?,
             "tags" => filter.tags = value.extract()?,
             "thread" => filter.thread = value.extract()?,
+            "speaker" => filter.speaker = value.extract()?,
             "since" => filter.since = value.extract()?,
             "until" => filter.until = value.extract()?,
             "valid_at" => filter.valid_at = value.extract()?,
@@ -109,6 +116,61 @@ pub(crate) fn filter(said: &Bound<'_, PyDict>) -> PyResult<Filter> {
         }
     }
     Ok(filter)
+}
+
+/// How a question is meant.
+pub(crate) fn question(py: Python<'_>, said: &Bound<'_, PyDict>) -> PyResult<Query> {
+    let mut query = Query::default();
+    for (key, value) in said {
+        match key.extract::<String>()?.as_str() {
+            "mode" => query.mode = named(py, &value)?,
+            "vector" => query.vector = value.extract()?,
+            "is_fitted" => query.is_fitted = value.extract()?,
+            "as_of" => query.as_of = value.extract()?,
+            "threshold" => query.threshold = threshold(py, &value)?,
+            "reference" => query.reference = value.extract()?,
+            "offset" => query.offset = value.extract()?,
+            "dates" => query.dates = named(py, &value)?,
+            "prefix" => query.star = if value.extract()? { Star::Meant } else { Star::Ignored },
+            other => return Err(PyTypeError::new_err(format!("{other:?} is no part of a question"))),
+        }
+    }
+    Ok(query)
+}
+
+fn named<T: FromStr<Err = StoreError>>(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<T> {
+    value.extract::<String>()?.parse().map_err(|error| raise(py, error))
+}
+
+fn threshold(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Threshold> {
+    match value.extract() {
+        Ok(least) => Ok(Threshold::Score(least)),
+        Err(_) => named(py, value),
+    }
+}
+
+/// What spoke for a memory that was found.
+pub(crate) fn evidence<'py>(py: Python<'py>, found: &Found) -> PyResult<Bound<'py, PyDict>> {
+    let evidence = PyDict::new(py);
+    evidence.set_item("words", &found.words)?;
+    evidence.set_item("nearby", &found.nearby)?;
+    evidence.set_item("times", &found.times)?;
+    evidence.set_item("cosine", found.fused.cosine)?;
+    let parts = PyDict::new(py);
+    for (name, part) in found.fused.parts.named() {
+        parts.set_item(name, part)?;
+    }
+    evidence.set_item("parts", parts)?;
+    Ok(evidence)
+}
+
+/// The seconds of each step, in order.
+pub(crate) fn stages<'py>(py: Python<'py>, stages: &Stages) -> PyResult<Bound<'py, PyDict>> {
+    let seconds = PyDict::new(py);
+    for (name, duration) in stages.ended() {
+        seconds.set_item(name, duration.as_secs_f64())?;
+    }
+    Ok(seconds)
 }
 
 /// What a write says, as a dict from field to value.

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrysalis_core::payload::Field;
-use chrysalis_store::search::filter::Filter;
-use chrysalis_store::search::fuse::Mode;
 use chrysalis_store::{
-    ConnectionOptions, Found, MadeVectors, MemoryRow, Order, Query, Remember, Revision, Store, StoreError, StoreOptions,
+    ConnectionOptions, MadeVectors, MemoryRow, Order, Query, Remember, Revision, Store, StoreError, StoreOptions,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -152,29 +150,28 @@ impl Replica {
         self.memories(py, rows)
     }
 
-    /// Hits as (memory, score, (text part, vector part, cosine, words)), how many memories have no vector, how many
-    /// changed since `as_of`, and whether an open batch was left out.
-    #[allow(clippy::too_many_arguments)]
     fn recall<'py>(
         &self,
         py: Python<'py>,
         text: String,
         k: usize,
         filter: &Bound<'py, PyDict>,
-        as_of: Option<i64>,
-        mode: &str,
-        vector: Option<(String, Vec<f32>)>,
-    ) -> PyResult<(Bound<'py, PyList>, usize, usize, bool)> {
-        let filter: Filter = convert::filter(filter)?;
-        let mode: Mode = mode.parse().map_err(|error| raise(py, error))?;
-        let query = Query { text, k, filter, mode, vector, as_of };
+        asked: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let query = Query { text, k, filter: convert::filter(filter)?, ..convert::question(py, asked)? };
         let answer = self.run(py, |store| store.recall(&query))?;
         let hits = PyList::empty(py);
-        for Found { row, fused, words } in answer.hits {
-            let memory = Py::new(py, self.memory(row))?;
-            hits.append((memory, fused.score, (fused.text, fused.vector, fused.cosine, words)))?;
+        for found in answer.hits {
+            let evidence = convert::evidence(py, &found)?;
+            hits.append((Py::new(py, self.memory(found.row))?, found.fused.score, evidence))?;
         }
-        Ok((hits, answer.without_vector, answer.changed_since, answer.batch_unseen))
+        let given = PyDict::new(py);
+        given.set_item("hits", hits)?;
+        given.set_item("without_vector", answer.without_vector)?;
+        given.set_item("changed_since", answer.changed_since)?;
+        given.set_item("batch_unseen", answer.batch_unseen)?;
+        given.set_item("stages", convert::stages(py, &answer.stages)?)?;
+        Ok(given)
     }
 
     fn count_uses(&self, ids: Vec<String>) -> usize {

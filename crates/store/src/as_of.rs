@@ -8,8 +8,6 @@ use crate::ledger::Tables;
 use crate::row::{COLUMNS, MemoryRow, TABLES};
 use crate::schema;
 use crate::search::filter::Filter;
-use crate::search::query::{Asked, any_of};
-use crate::search::text::{TOKENIZER, terms_of};
 use crate::view::Views;
 
 /// Memories that existed at `at_ms` and were written since, as they were then, as far as they pass the filter.
@@ -69,21 +67,4 @@ fn rows(then: &Connection, filter: &Filter) -> Result<Vec<MemoryRow>, StoreError
         found.push(MemoryRow::read(row)?);
     }
     Ok(found)
-}
-
-/// Scores of the rows that hold a term, by an index made for them alone; greater is better, best first.
-pub(crate) fn score_words(rows: &[MemoryRow], asked: &[Asked]) -> Result<Vec<(i64, f64)>, StoreError> {
-    if rows.is_empty() || asked.is_empty() {
-        return Ok(Vec::new());
-    }
-    let index = Connection::open_in_memory()?;
-    index.execute_batch(&format!("CREATE VIRTUAL TABLE words USING fts5(content, tokenize = '{TOKENIZER}')"))?;
-    let mut insert = index.prepare("INSERT INTO words(rowid, content) VALUES(?1, ?2)")?;
-    for row in rows {
-        insert.execute((row.number, terms_of(&row.content)))?;
-    }
-    let terms: Vec<_> = asked.iter().flat_map(|asked| asked.terms.iter().cloned()).collect();
-    let mut statement = index.prepare("SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?1 ORDER BY rank")?;
-    let found = statement.query_map([any_of(&terms)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(found.collect::<Result<_, _>>()?)
 }

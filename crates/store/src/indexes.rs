@@ -70,6 +70,11 @@ impl Indexes {
         }
     }
 
+    /// What the derived files of this store share.
+    pub(crate) fn mark(&self) -> StoreMark {
+        self.mark
+    }
+
     /// Runs `job` with the connection that writes the text index.
     pub(crate) fn with_text<T>(
         &self,

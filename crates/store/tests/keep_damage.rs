@@ -22,14 +22,7 @@ fn live(path: &Path) -> Result<(), StoreError> {
         let _ = store.get(&format!("m{number}"))?;
     }
     store.history("m4").map(drop).or_else(expected)?;
-    let query = chrysalis_store::Query {
-        text: "memory".to_owned(),
-        k: 50,
-        filter: Default::default(),
-        mode: chrysalis_store::search::fuse::Mode::Hybrid,
-        vector: None,
-        as_of: None,
-    };
+    let query = chrysalis_store::Query { text: "memory".to_owned(), k: 50, ..Default::default() };
     let _ = store.recall(&query)?;
     let wanted = chrysalis_store::Remember { id: None, edit: saying("one more") };
     let _ = store.remember("anna", wanted)?;

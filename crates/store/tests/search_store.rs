@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::fs;
 
 use chrysalis_core::payload::{Field, Value};
-use chrysalis_store::search::filter::Filter;
 use chrysalis_store::search::fuse::Mode;
 use chrysalis_store::{Durability, Edit, Query, Remember, Store, StoreOptions};
 use search_ground::Dice;
@@ -32,14 +31,7 @@ fn live(store: &Store, dice: &mut Dice, living: &mut Vec<(String, String)>, gone
     let mut tagged = Edit::default();
     tagged.add_tags.insert(dice.word(5));
     store.update("anna", &updated, tagged).unwrap();
-    let query = Query {
-        text: "garden".to_owned(),
-        k: 3,
-        filter: Filter::default(),
-        mode: Mode::Text,
-        vector: None,
-        as_of: None,
-    };
+    let query = Query { text: "garden".to_owned(), k: 3, mode: Mode::Text, ..Default::default() };
     store.recall(&query).unwrap();
     for _ in 0..8 {
         let (id, word) = living.swap_remove(dice.below(living.len()));

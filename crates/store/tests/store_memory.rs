@@ -4,7 +4,6 @@
 
 use chrysalis_core::payload::{Field, Value};
 use chrysalis_store::search::filter::Filter;
-use chrysalis_store::search::fuse::Mode;
 use chrysalis_store::{Edit, Query, Remember, Store, StoreOptions};
 
 fn saying(content: &str) -> Edit {
@@ -14,7 +13,7 @@ fn saying(content: &str) -> Edit {
 }
 
 fn query(text: &str) -> Query {
-    Query { text: text.to_owned(), k: 10, filter: Filter::default(), mode: Mode::Hybrid, vector: None, as_of: None }
+    Query { text: text.to_owned(), k: 10, ..Query::default() }
 }
 
 fn open(folder: &tempfile::TempDir) -> Store {

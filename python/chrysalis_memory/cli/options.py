@@ -72,6 +72,18 @@ def moment(text: str) -> datetime:
         return from_ms(to_ms(text))
 
 
+def threshold(text: str) -> Any:
+    """A threshold by name, or as a number.
+
+    >>> threshold("strict"), threshold("0.4")
+    ('strict', 0.4)
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def metadata(pairs: list[str] | None) -> dict[str, Any] | None:
     """Metadata from `key=value` pairs; a value that is JSON is taken as JSON, any other as text.
 

@@ -26,7 +26,7 @@ from chrysalis_memory.cli.options import (
     given,
 )
 from chrysalis_memory.cli.output import print_json, print_json_lines
-from chrysalis_memory.cli.tables import show_history, show_list, show_memory, show_recall
+from chrysalis_memory.cli.tables import show_explained, show_history, show_list, show_memory, show_recall
 from chrysalis_memory.errors import NotFound
 from chrysalis_memory.records import Revision
 
@@ -50,6 +50,8 @@ def recall(
     tier: TierFilter = None,
     memory_type: TypeFilter = None,
     tag: TagFilter = None,
+    thread: ThreadFilter = None,
+    speaker: Annotated[str | None, typer.Option(help="Said by so-and-so.", rich_help_panel="Filters")] = None,
     since: Annotated[str | None, typer.Option(help="Not before: a date, or 7d.", rich_help_panel="Filters")] = None,
     until: Annotated[str | None, typer.Option(help="Not after.", rich_help_panel="Filters")] = None,
     as_of: Annotated[str | None, typer.Option(help="What held at that time.", rich_help_panel="Filters")] = None,
@@ -60,6 +62,17 @@ def recall(
         bool, typer.Option("--verified", help="Only with a signature checked now.", rich_help_panel="Filters")
     ] = False,
     mode: Annotated[Literal["hybrid", "text", "vector"], typer.Option(help="What to search by.")] = "hybrid",
+    ranking: Annotated[
+        Literal["default", "recent", "important", "collective"], typer.Option(help="What comes first.")
+    ] = "default",
+    threshold: Annotated[
+        str, typer.Option(help="Least score: none, lenient, balanced, strict or a number from 0 to 1.")
+    ] = "lenient",
+    dates: Annotated[Literal["lift", "narrow", "ignore"], typer.Option(help="What times in the question do.")] = "lift",
+    reference: Annotated[
+        str | None, typer.Option("--reference", metavar="TIME", help="The present of the question: a date, or 7d.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     store: Store = None,
     space: Space = DEFAULT_SPACE,
     json: Json = False,
@@ -67,27 +80,42 @@ def recall(
 ) -> None:
     """Find the memories that answer a question; exit code 1 when nothing fits.
 
+    Words in double quotes are a phrase; a star after the last word stands for any ending.
+
     [bold]Examples[/bold]
 
       chrysalis recall when does tidewatch go live
 
       chrysalis recall "gauge battery" -k 3 --since 30d --json
+
+      chrysalis recall what broke last week --explain
+
+      chrysalis recall 'calibr*' --threshold none
     """
     filters = given(
         scope=scope,
         tier=tier,
         memory_type=memory_type,
         tags=tag,
+        thread=thread,
+        speaker=speaker,
         since=options.moment(since) if since else None,
         until=options.moment(until) if until else None,
         as_of=options.moment(as_of) if as_of else None,
         min_importance=min_importance,
         verified_only=verified or None,
         mode=mode,
+        ranking=ranking,
+        threshold=options.threshold(threshold),
+        dates=dates,
+        reference_time=options.moment(reference) if reference else None,
+        prefix=True,
     )
     with open_to_read(store, space) as memory:
         found = memory.recall(" ".join(query), k=k, **filters)
-        if json:
+        if explain and not (json or jsonl):
+            show_explained(found)
+        elif json:
             print_json(found.to_dict())
         elif jsonl:
             print_json_lines(found)

@@ -56,6 +56,35 @@ def _hits(found: Recall) -> Table:
     return table
 
 
+def show_explained(found: Recall) -> None:
+    """The hits with what each kind of evidence added to their scores, and how long each step took."""
+    if not for_people():
+        for rank, hit in enumerate(found, 1):
+            parts = [f"{name}={value:.3f}" for name, value in hit.parts.items() if value]
+            print_row(rank, f"{hit.score:.3f}", hit.memory.id, *parts, hit.why)
+        return
+    show_recall(found)
+    if found:
+        console().print(_parts(found))
+    took = " · ".join(f"{name.replace('_', ' ')} {seconds * 1e3:.1f} ms" for name, seconds in found.stages.items())
+    console().print(Text(took, style="dim"))
+
+
+def _parts(found: Recall) -> Table:
+    """A column for each kind of evidence that added something to some hit."""
+    names = [name for name in found[0].parts if any(hit.parts[name] for hit in found)]
+    table = _table()
+    table.add_column("", justify="right", style="dim")
+    for name in names:
+        table.add_column(name, justify="right")
+    table.add_column("sum", justify="right", style="bold")
+    table.add_column("score", justify="right")
+    for rank, hit in enumerate(found, 1):
+        parts = [Text(f"{hit.parts[name]:+.2f}", style="" if hit.parts[name] else "dim") for name in names]
+        table.add_row(str(rank), *parts, f"{sum(hit.parts.values()):.2f}", _score(hit))
+    return table
+
+
 def _score(hit: Hit) -> Text:
     style = "bold green" if hit.score >= 0.66 else "yellow" if hit.score >= 0.33 else "dim"
     return Text(f"{hit.score:.2f}", style=style)

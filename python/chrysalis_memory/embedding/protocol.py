@@ -18,7 +18,8 @@ class Embedder(Protocol):
     More may be there, and is used when it is: `embed_query(text)`, for a model that wants questions told apart from
     texts; `dimensions`, the length of its vectors where that is known beforehand; `thread_safe = True`, when several
     threads may call at once, so that a question need not wait for a batch; `batch_texts`, the most it wants to be given
-    at once.
+    at once; `is_fitted = True`, when unrelated texts have cosines near 0.2 and answers near 0.6, as with the local
+    model: thresholds are fitted to that, and take the cosines of other models generously.
     """
 
     name: str

@@ -10,10 +10,11 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use super::dates::date_terms;
 use super::derived;
 use super::place::{self, Place, PlaceRow, Totals, speaker_digest, thread_digest};
-use super::terms::{Analyser, Analysis, IndexedText};
+use super::terms::{Analyser, Analysis, IndexedText, asks};
 use super::text::{self, Traces};
 use super::{Number, StoreMark, ground_position, is_damage, state_row};
 use crate::error::StoreError;
+use crate::row::MemoryRow;
 
 /// Rows indexed per transaction. Large enough to make writing cheap, small enough that another process which
 /// wants to index or erase waits for some tens of milliseconds only.
@@ -186,9 +187,30 @@ impl ChangedRow {
             at: self.occurred_at.unwrap_or(self.created_at),
             occurred: self.occurred_at.is_some(),
             speaker: self.speaker.as_deref().map(|speaker| speaker_digest(mark, speaker)),
+            asks: asks(&self.content),
         };
         (text, PlaceRow { place, language: language.number() })
     }
+}
+
+/// The terms of a memory and where it stands, as the index would hold them.
+pub(crate) fn of_row(mark: StoreMark, row: &MemoryRow) -> Result<(IndexedText, Place), StoreError> {
+    let mut labels = words_of_tags(row.tags.as_deref())?;
+    labels.push('\n');
+    labels.push_str(row.speaker.as_deref().unwrap_or_default());
+    let row = ChangedRow {
+        number: row.number,
+        changed: row.changed,
+        content: row.content.clone(),
+        labels,
+        scope: row.scope.clone(),
+        thread: row.thread.clone(),
+        speaker: row.speaker.clone(),
+        occurred_at: row.occurred_at,
+        created_at: row.created_at,
+    };
+    let (text, place) = row.analyse(&mut Analyser::default(), mark);
+    Ok((text, place.place))
 }
 
 fn index_rows(index: &Transaction<'_>, mark: StoreMark, rows: &[ChangedRow]) -> Result<(), StoreError> {

@@ -15,6 +15,10 @@ pub struct Filter {
     pub tags: Vec<String>,
     /// Exactly this thread.
     pub thread: Option<String>,
+    /// Said by exactly this speaker.
+    pub speaker: Option<String>,
+    /// Happened, or else was created, at the first time or later and before the second.
+    pub happened: Option<(i64, i64)>,
     /// Created at this time or later.
     pub since: Option<i64>,
     /// Created before this time.
@@ -73,9 +77,12 @@ impl Filter {
             let sql = "(m.scope = ? OR (m.scope >= ? AND m.scope < ?))";
             condition.add(sql, bounds.map(Value::Text));
         }
-        for (sql, wanted) in
-            [("m.tier = ?", &self.tier), ("m.memory_type = ?", &self.memory_type), ("m.thread = ?", &self.thread)]
-        {
+        for (sql, wanted) in [
+            ("m.tier = ?", &self.tier),
+            ("m.memory_type = ?", &self.memory_type),
+            ("m.thread = ?", &self.thread),
+            ("m.speaker = ?", &self.speaker),
+        ] {
             if let Some(wanted) = wanted {
                 condition.add(sql, [Value::Text(wanted.clone())]);
             }
@@ -93,6 +100,8 @@ impl Filter {
             ("(m.valid_from IS NULL OR m.valid_from <= ?)", self.valid_at),
             ("(m.valid_until IS NULL OR m.valid_until > ?)", self.valid_at),
             ("(m.expires_at IS NULL OR m.expires_at > ?)", self.now),
+            ("coalesce(m.occurred_at, m.created_at) >= ?", self.happened.map(|(start, _)| start)),
+            ("coalesce(m.occurred_at, m.created_at) < ?", self.happened.map(|(_, end)| end)),
         ] {
             if let Some(time) = time {
                 condition.add(sql, [Value::Integer(time)]);

@@ -1,18 +1,41 @@
-//! Putting the scores of words and vectors together.
+//! Putting together what speaks for a memory: its words, its meaning, who said it, and what stands around it.
+//!
+//! The weights are one configuration for every kind of memory. Each was kept only because it helps, or does no harm,
+//! on every kind of data it was measured on (`docs/recall.md`).
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use super::Number;
+use super::confidence::{confidence, generous};
 use crate::error::StoreError;
+
+/// A memory of more words than this is long. Long memories hold more words and more passages, and so more chances to
+/// fit by accident.
+pub const LONG_TERMS: f64 = 30.0;
+
+/// What a cosine loses for each e-fold of length beyond [`LONG_TERMS`].
+const LONG_COSINE: f64 = 0.1;
+
+/// For the speaker whom the question names.
+const SPEAKER: f64 = 0.3;
+
+/// For a memory that asks something itself: it seldom is the answer.
+const ASKING: f64 = -0.1;
+
+/// The share of a question's own score that the memory after it gets: it may be the answer.
+const ANSWERING: f64 = 0.1;
+
+/// The share of the best score in a thread that all of the thread gets.
+const THREAD: f64 = 0.5;
 
 /// What a recall goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Words and meaning, half and half.
+    /// Words and meaning, half and half, and what stands around a memory.
     #[default]
     Hybrid,
-    /// Words alone.
+    /// Words, and what stands around a memory.
     Text,
     /// Meaning alone.
     Vector,
@@ -25,15 +48,6 @@ impl Mode {
             Self::Hybrid => "hybrid",
             Self::Text => "text",
             Self::Vector => "vector",
-        }
-    }
-
-    /// The part of the words; the rest is the part of the vectors.
-    fn text_share(self) -> f64 {
-        match self {
-            Self::Hybrid => 0.5,
-            Self::Text => 1.0,
-            Self::Vector => 0.0,
         }
     }
 }
@@ -49,103 +63,246 @@ impl FromStr for Mode {
     }
 }
 
+/// What is known of one candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Evidence {
+    /// Which memory.
+    pub number: Number,
+    /// The rarity of the question's words that stand in it or beside it, each weighed by how fully it does.
+    pub words: f64,
+    /// The weight of the question's words that stand in it, or for less beside it, however long it is.
+    pub covered: f64,
+    /// Between question and memory, from -1 to 1; `None` when the memory has no vector.
+    pub cosine: Option<f64>,
+    /// How many words it has, function words not counted.
+    pub length: u32,
+    /// Whether the question names who said it.
+    pub speaker_named: bool,
+    /// Whether it asks something.
+    pub asks: bool,
+    /// The memory before it in its thread.
+    pub before: Option<Number>,
+    /// Its thread.
+    pub thread: Option<i64>,
+}
+
+/// What each kind of evidence added to a score. The words of the best memory count 1, and so does the nearest meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Parts {
+    /// The words of the question.
+    pub words: f64,
+    /// The meaning.
+    pub meaning: f64,
+    /// Being said by whom the question names.
+    pub speaker: f64,
+    /// Asking something itself, which counts against it.
+    pub asking: f64,
+    /// Following a question that fits.
+    pub answering: f64,
+    /// Standing in a thread in which something fits.
+    pub thread: f64,
+}
+
+impl Parts {
+    /// The parts with their names, in the order in which they are told.
+    pub fn named(&self) -> [(&'static str, f64); 6] {
+        [
+            ("words", self.words),
+            ("meaning", self.meaning),
+            ("speaker", self.speaker),
+            ("asking", self.asking),
+            ("answering", self.answering),
+            ("thread", self.thread),
+        ]
+    }
+
+    fn sum(&self) -> f64 {
+        self.named().iter().map(|(_, part)| part).sum()
+    }
+}
+
 /// One memory with the parts of its score, so that it can be told why it was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fused {
     /// Which memory.
     pub number: Number,
-    /// From 0 to 1.
+    /// From 0 to 1: how likely the best hit is an answer, times how near this one comes to the best.
     pub score: f64,
-    /// The part of the words before it was weighed, from 0 to 1; `None` when no word of the query fits.
-    pub text: Option<f64>,
-    /// The part of the vectors before it was weighed, from 0 to 1; `None` when the memory has no vector.
-    pub vector: Option<f64>,
-    /// The cosine between query and memory, from -1 to 1.
+    /// How likely it is an answer by its own words and meaning, whatever else was found; from 0 to 1.
+    pub likely: f64,
+    /// What made the score.
+    pub parts: Parts,
+    /// The cosine between question and memory, from -1 to 1.
     pub cosine: Option<f64>,
 }
 
-/// Fuses the scores of two searches; best first, the newest among equals, at most `k`.
+/// How the confidence of a recall is reckoned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// The weight of all words of the question together, found or not.
+    pub asked: f64,
+    /// Whether the cosines are those of the model that the confidence was fitted to.
+    pub is_fitted: bool,
+}
+
+impl Scale {
+    fn confidence(&self, mode: Mode, covered: f64, cosine: Option<f64>) -> f64 {
+        let coverage = if self.asked > 0.0 { covered / self.asked } else { 0.0 };
+        confidence(mode, coverage, if self.is_fitted { cosine } else { cosine.map(generous) })
+    }
+}
+
+/// Fuses what speaks for each candidate; best first, the newest among equals.
 ///
-/// Each list is brought to 0..1 between its least and its greatest score. For words the least score is 0, that of
-/// memories which hold none of them, so that the worst of many good hits is not taken for nothing. Candidates whose
-/// cosine is known should be given with it even when the words alone found them. A list the mode does not go by is
-/// not looked at.
-pub fn fuse(mode: Mode, text: &[(Number, f64)], cosines: &[(Number, f64)], k: usize) -> Vec<Fused> {
-    // Without a single vector the words are all there is; half a score would only look like a doubt.
-    let mode = if mode == Mode::Hybrid && cosines.is_empty() { Mode::Text } else { mode };
-    let share = mode.text_share();
-    let mut all: BTreeMap<Number, Fused> = BTreeMap::new();
-    if share > 0.0 {
-        let best = text.iter().map(|(_, score)| *score).fold(0.0, f64::max);
-        for &(number, score) in text {
-            entry(&mut all, number).text = Some(between(score, 0.0, best));
+/// Words and meaning are each measured by the best among the candidates; a memory that has no vector yet is taken to
+/// mean what its words say.
+pub fn fuse(mode: Mode, candidates: &[Evidence], scale: Scale) -> Vec<Fused> {
+    // Without a single vector the words are all there is.
+    let has_vectors = candidates.iter().any(|candidate| candidate.cosine.is_some());
+    let mode = if mode == Mode::Hybrid && !has_vectors { Mode::Text } else { mode };
+    let of_one = |(candidate, parts): (&Evidence, Parts)| Fused {
+        number: candidate.number,
+        score: parts.sum(),
+        likely: scale.confidence(mode, candidate.covered, candidate.cosine),
+        parts,
+        cosine: candidate.cosine,
+    };
+    let mut fused: Vec<Fused> = candidates.iter().zip(of_themselves(mode, candidates)).map(of_one).collect();
+    if mode != Mode::Vector {
+        add_surroundings(candidates, &mut fused);
+    }
+    let best = fused.iter().map(|hit| hit.score).fold(0.0, f64::max);
+    let covered = candidates.iter().map(|candidate| candidate.covered).fold(0.0, f64::max);
+    let nearest = candidates.iter().filter_map(|candidate| candidate.cosine).reduce(f64::max);
+    let likely = scale.confidence(mode, covered, nearest);
+    for hit in &mut fused {
+        hit.score = if best > 0.0 { likely * (hit.score / best).max(0.0) } else { 0.0 };
+    }
+    fused.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.number.cmp(&a.number)));
+    fused
+}
+
+/// A cosine, less what length alone brings.
+fn meaning(candidate: &Evidence) -> Option<f64> {
+    let excess = (f64::from(candidate.length) / LONG_TERMS).max(1.0).ln();
+    candidate.cosine.map(|cosine| (cosine - LONG_COSINE * excess).max(0.0))
+}
+
+/// What each candidate is worth by itself.
+fn of_themselves(mode: Mode, candidates: &[Evidence]) -> Vec<Parts> {
+    let most_words = candidates.iter().map(|candidate| candidate.words).fold(0.0, f64::max);
+    let most_meaning = candidates.iter().filter_map(meaning).fold(0.0, f64::max);
+    let share = |part: f64, most: f64| if most > 0.0 { part / most } else { 0.0 };
+    let parts = |candidate: &Evidence| {
+        let words = share(candidate.words, most_words);
+        let meaning = meaning(candidate).map(|part| share(part, most_meaning));
+        match mode {
+            Mode::Vector => Parts { meaning: meaning.unwrap_or(0.0), ..Parts::default() },
+            Mode::Text => with_circumstances(Parts { words, ..Parts::default() }, candidate),
+            Mode::Hybrid => {
+                with_circumstances(Parts { words, meaning: meaning.unwrap_or(words), ..Parts::default() }, candidate)
+            }
+        }
+    };
+    candidates.iter().map(parts).collect()
+}
+
+fn with_circumstances(parts: Parts, candidate: &Evidence) -> Parts {
+    Parts {
+        speaker: if candidate.speaker_named { SPEAKER } else { 0.0 },
+        asking: if candidate.asks { ASKING } else { 0.0 },
+        ..parts
+    }
+}
+
+/// Adds what neighbours and thread lend to each candidate.
+fn add_surroundings(candidates: &[Evidence], fused: &mut [Fused]) {
+    let mut of_number: HashMap<Number, (f64, bool)> = HashMap::new();
+    let mut of_thread: HashMap<i64, f64> = HashMap::new();
+    for (candidate, hit) in candidates.iter().zip(fused.iter()) {
+        of_number.insert(candidate.number, (hit.score, candidate.asks));
+        if let Some(thread) = candidate.thread {
+            let best = of_thread.entry(thread).or_insert(0.0);
+            *best = best.max(hit.score);
         }
     }
-    if share < 1.0 {
-        let least = cosines.iter().map(|(_, cosine)| *cosine).fold(f64::INFINITY, f64::min);
-        let best = cosines.iter().map(|(_, cosine)| *cosine).fold(f64::NEG_INFINITY, f64::max);
-        for &(number, cosine) in cosines {
-            let fused = entry(&mut all, number);
-            fused.vector = Some(between(cosine, least, best));
-            fused.cosine = Some(cosine);
-        }
+    for (candidate, hit) in candidates.iter().zip(fused.iter_mut()) {
+        let before = candidate.before.and_then(|number| of_number.get(&number));
+        hit.parts.answering = before.filter(|(_, asks)| *asks).map_or(0.0, |(score, _)| ANSWERING * score.max(0.0));
+        hit.parts.thread = THREAD * candidate.thread.and_then(|thread| of_thread.get(&thread)).copied().unwrap_or(0.0);
+        hit.score = hit.parts.sum();
     }
-    ranked(all, share, k)
-}
-
-fn entry(all: &mut BTreeMap<Number, Fused>, number: Number) -> &mut Fused {
-    all.entry(number).or_insert(Fused { number, score: 0.0, text: None, vector: None, cosine: None })
-}
-
-fn between(score: f64, least: f64, best: f64) -> f64 {
-    if best > least { ((score - least) / (best - least)).clamp(0.0, 1.0) } else { 1.0 }
-}
-
-fn ranked(all: BTreeMap<Number, Fused>, text_share: f64, k: usize) -> Vec<Fused> {
-    let mut ranked: Vec<Fused> = all.into_values().collect();
-    for fused in &mut ranked {
-        let text = fused.text.unwrap_or(0.0);
-        let vector = fused.vector.unwrap_or(0.0);
-        fused.score = text_share * text + (1.0 - text_share) * vector;
-    }
-    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.number.cmp(&a.number)));
-    ranked.truncate(k);
-    ranked
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn hybrid_is_half_words_and_half_vectors() {
-        let fused = fuse(Mode::Hybrid, &[(1, 8.0), (2, 4.0)], &[(1, 0.1), (2, 0.9), (3, 0.5)], 10);
-        let scores: Vec<(Number, f64)> = fused.iter().map(|hit| (hit.number, hit.score)).collect();
-        assert_eq!(scores, vec![(2, 0.75), (1, 0.5), (3, 0.25)]);
+    fn candidate(number: Number, words: f64, cosine: impl Into<Option<f64>>) -> Evidence {
+        Evidence { number, words, covered: words, cosine: cosine.into(), ..Evidence::default() }
+    }
+
+    fn scale(asked: f64) -> Scale {
+        Scale { asked, is_fitted: true }
+    }
+
+    fn numbers(mode: Mode, candidates: &[Evidence]) -> Vec<Number> {
+        fuse(mode, candidates, scale(10.0)).into_iter().map(|hit| hit.number).collect()
     }
 
     #[test]
-    fn parts_are_kept_so_that_it_can_be_told_why() {
-        let fused = fuse(Mode::Hybrid, &[(1, 8.0)], &[(2, 0.25)], 1);
-        let expected = Fused { number: 2, score: 0.5, text: None, vector: Some(1.0), cosine: Some(0.25) };
-        assert_eq!(fused, vec![expected]);
+    fn words_and_meaning_count_the_same_each_measured_by_its_best() {
+        let fused =
+            fuse(Mode::Hybrid, &[candidate(1, 8.0, 0.2), candidate(2, 4.0, 0.4), candidate(3, 0.0, 0.4)], scale(8.0));
+        let sums: Vec<(Number, f64)> = fused.iter().map(|hit| (hit.number, hit.parts.sum())).collect();
+        assert_eq!(sums, vec![(2, 1.5), (1, 1.5), (3, 1.0)]);
     }
 
     #[test]
-    fn text_mode_does_not_look_at_vectors() {
-        let fused = fuse(Mode::Text, &[(1, 2.0)], &[(2, 0.9)], 10);
-        assert_eq!(fused.iter().map(|hit| (hit.number, hit.score)).collect::<Vec<_>>(), vec![(1, 1.0)]);
+    fn a_score_is_the_confidence_times_how_near_a_hit_comes_to_the_best() {
+        let fused = fuse(Mode::Text, &[candidate(1, 4.0, None), candidate(2, 1.0, None)], scale(4.0));
+        assert_eq!(fused[0].score, confidence(Mode::Text, 1.0, None));
+        assert_eq!(fused[1].score, fused[0].score / 4.0);
     }
 
     #[test]
-    fn vector_mode_does_not_look_at_words() {
-        let fused = fuse(Mode::Vector, &[(1, 2.0)], &[(2, 0.9), (3, -0.1)], 10);
-        assert_eq!(fused.iter().map(|hit| hit.number).collect::<Vec<_>>(), vec![2, 3]);
+    fn a_mode_does_not_look_at_what_it_does_not_go_by() {
+        let candidates = [candidate(1, 2.0, 0.1), candidate(2, 1.0, 0.9)];
+        assert_eq!(numbers(Mode::Text, &candidates), vec![1, 2]);
+        assert_eq!(numbers(Mode::Vector, &candidates), vec![2, 1]);
+    }
+
+    #[test]
+    fn a_memory_without_a_vector_is_taken_to_mean_what_its_words_say() {
+        let candidates = [candidate(1, 2.0, None), candidate(2, 1.0, 0.4), candidate(3, 0.5, 0.8)];
+        assert_eq!(numbers(Mode::Hybrid, &candidates), vec![1, 3, 2]);
+    }
+
+    #[test]
+    fn a_long_memory_needs_a_nearer_passage() {
+        let long = Evidence { length: 600, ..candidate(1, 0.0, 0.6) };
+        assert_eq!(numbers(Mode::Vector, &[long, candidate(2, 0.0, 0.5)]), vec![2, 1]);
+    }
+
+    #[test]
+    fn the_speaker_who_is_named_ranks_higher_and_who_asks_lower() {
+        let named = Evidence { speaker_named: true, ..candidate(1, 1.0, None) };
+        let asks = Evidence { asks: true, ..candidate(3, 1.0, None) };
+        assert_eq!(numbers(Mode::Text, &[asks, candidate(2, 1.0, None), named]), vec![1, 2, 3]);
+    }
+
+    #[test]
+    fn what_follows_a_question_that_fits_and_what_shares_its_thread_rank_higher() {
+        let question = Evidence { asks: true, thread: Some(7), ..candidate(1, 4.0, None) };
+        let answer = Evidence { before: Some(1), thread: Some(7), ..candidate(2, 1.0, None) };
+        let beside = Evidence { thread: Some(7), ..candidate(3, 1.0, None) };
+        let elsewhere = candidate(4, 1.0, None);
+        assert_eq!(numbers(Mode::Text, &[elsewhere, beside, answer, question]), vec![1, 2, 3, 4]);
     }
 
     #[test]
     fn nothing_found_fuses_to_nothing() {
-        assert_eq!(fuse(Mode::Hybrid, &[], &[], 10), vec![]);
+        assert_eq!(fuse(Mode::Hybrid, &[], scale(0.0)), vec![]);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Searching the text index: rare words first, each hit checked against the ground.
+//! What the words of a question find: rare words first, so that common ones cost next to nothing.
 //!
-//! Scoring a posting by BM25 costs eight times what reading it does, so that a word of every second memory would
-//! take longer than all others together and say less. Terms are therefore taken from the rarest up, for as long as
-//! their postings fit a budget, and scored by BM25. Only when these find fewer memories than asked for are the
-//! commoner terms looked at: newest postings first, up to a limit, scored by the sum of their rarity alone.
+//! Words are taken from the rarest up, for as long as their postings fit a budget. The commoner ones tell memories
+//! apart least and would take longer than all others together; they are looked at only when the rare ones find fewer
+//! memories than asked for, and then the newest postings first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -13,44 +13,74 @@ use rusqlite::{Connection, params_from_iter};
 use super::Number;
 use super::filter::{Condition, Filter};
 use super::frequency::Frequencies;
+use super::fuse::LONG_TERMS;
 use super::place::{extent, places};
-use super::postings::{Column, postings};
-use super::query::Asked;
+use super::postings::{Column, Posting, postings};
+use super::query::{Asked, AskedKind, Term};
+use super::terms::IndexedText;
 use crate::error::StoreError;
 
-/// Postings scored by BM25, about half a microsecond each: this keeps a query near a millisecond.
-const POSTINGS_BUDGET: u64 = 2_000;
+/// Postings read for one question, some 0.2 microseconds each.
+const POSTINGS_BUDGET: u64 = 3_000;
 
-/// A query's rarest term may be this common and still be scored by BM25.
-const FIRST_TERM_MAX: u64 = 8_000;
+/// A question's rarest word may be this common and still be read whole.
+const FIRST_WORD_MAX: u64 = 8_000;
 
-/// Postings read for each commoner term.
+/// Postings read of each commoner word.
 const COMMON_POSTINGS_MAX: usize = 4_000;
 
-/// Commoner terms looked at together; the next ones only if these find too little.
-const COMMON_TERMS_AT_A_TIME: usize = 6;
+/// Commoner words looked at together; the next ones only if these find too little.
+const COMMON_WORDS_AT_A_TIME: usize = 6;
 
-/// A store of this size is searched by every term.
+/// A store of this size is searched by every word.
 const SMALL_STORE_ROWS: u64 = 2_000;
 
-/// A memory that the words of a query found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TextHit {
-    /// Which memory.
-    pub number: Number,
-    /// How well the words fit: greater is better, comparable within one search only.
-    pub score: f64,
+/// How soon a word that stands several times in a memory stops to count for more: BM25's k1.
+const SATURATION: f64 = 0.9;
+
+/// A word of a question, and how much it says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Word {
+    /// As it was asked.
+    pub asked: Asked,
+    /// Its place in the question.
+    pub order: usize,
+    /// The logarithm of how rare it is: BM25's inverse document frequency.
+    pub rarity: f64,
+    /// The same, beside some memories of any store: in a store of three a word that stands in all is not yet common.
+    pub weight: f64,
+    /// In how many memories it stands.
+    pub memories: u64,
+    /// Whether it was looked for, or stands nowhere; the commonest words of a question often are not needed.
+    pub is_read: bool,
 }
 
-/// What the words of a query found.
+/// A word that stands in a memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing {
+    /// Which memory.
+    pub number: Number,
+    /// Which word, as its place in [`Words::words`].
+    pub word: usize,
+    /// How often.
+    pub count: u32,
+}
+
+impl Standing {
+    /// How fully the word stands there, from 0 towards 2: once in a short memory is 1.
+    pub fn fullness(count: f64, length: u32) -> f64 {
+        let long = (f64::from(length) / LONG_TERMS).max(1.0);
+        count * (SATURATION + 1.0) / (count + SATURATION * long)
+    }
+}
+
+/// What the words of a question found.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct TextFound {
-    /// Best first, no memory twice, all of them passing the filter.
-    pub hits: Vec<TextHit>,
-    /// The terms of the query that stand in some memory, rarest first.
-    pub terms: Vec<Asked>,
-    /// How many of `terms`, from the first, were scored; the others are too common to tell memories apart.
-    pub scored: usize,
+pub struct Words {
+    /// The words, rarest first.
+    pub words: Vec<Word>,
+    /// Ascending by memory and word.
+    standings: Vec<Standing>,
 }
 
 /// How many memories a search is to find.
@@ -58,136 +88,276 @@ pub struct TextFound {
 pub struct Wanted {
     /// At most so many.
     pub most: usize,
-    /// Terms too common to be scored are looked at only when the others find fewer than this.
+    /// Common words are looked at only when the others find fewer than this.
     pub enough: usize,
 }
 
-/// Finds the memories which the terms of a query fit best, among those that pass the filter.
+/// Finds what the words of a question stand in, and the memories that they fit best among those that pass the filter.
 ///
 /// `reader` is a connection to the ground with the text index attached (see [`super::text::attach`]). With nothing
-/// that fits the result is empty. A selective filter gives enough hits whenever so many fit.
+/// that fits, nothing is found. A selective filter gives enough memories whenever so many fit.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when the index is damaged (then reset it, catch up and search again), or a fault.
 pub fn search(
     reader: &Connection,
     frequencies: &Frequencies,
-    terms: &[Asked],
+    asked: &[Asked],
     filter: &Filter,
     wanted: Wanted,
-) -> Result<TextFound, StoreError> {
+) -> Result<(Words, Vec<Number>), StoreError> {
     let rows = extent(reader)?.rows;
-    let counted = count(reader, frequencies, terms, rows)?;
-    let rare = rare_terms(&counted, rows);
-    let (scored, common) = counted.split_at(rare);
-    let condition = filter.condition();
-    let mut hits = by_relevance(reader, scored, &condition, wanted.most)?;
-    if hits.len() < wanted.enough && !common.is_empty() {
-        let search = CommonSearch { reader, condition: &condition, rows };
-        search.extend(&mut hits, common, wanted.enough)?;
+    let mut words = Words { words: counted(reader, frequencies, asked, rows)?, standings: Vec::new() };
+    let present = words.words.iter().take_while(|word| word.memories > 0).count();
+    let rare = rare_words(&words.words[..present], rows);
+    words.read(reader, 0..rare, usize::MAX, None)?;
+    let search = Search { reader, condition: filter.condition(), most: wanted.most };
+    let mut found = search.best(&words, |_| true)?;
+    if found.len() < wanted.enough {
+        search.add_common(&mut words, rare..present, &mut found, wanted.enough)?;
     }
-    Ok(TextFound { hits, terms: names(&counted), scored: rare })
+    for (at, word) in words.words.iter_mut().enumerate() {
+        // What stands nowhere was asked for all the same.
+        word.is_read = word.is_read || at >= present;
+    }
+    Ok((words, found))
 }
 
-type CountedTerm = (u64, Asked);
-
-fn names(terms: &[CountedTerm]) -> Vec<Asked> {
-    terms.iter().map(|(_, term)| term.clone()).collect()
-}
-
-/// The terms that occur at all, rarest first.
-fn count(
+/// The words with their rarity, rarest first, those that stand nowhere last.
+fn counted(
     reader: &Connection,
     frequencies: &Frequencies,
-    terms: &[Asked],
+    asked: &[Asked],
     rows: u64,
-) -> Result<Vec<CountedTerm>, StoreError> {
-    let mut counted = Vec::with_capacity(terms.len());
-    for term in terms {
+) -> Result<Vec<Word>, StoreError> {
+    let mut words = Vec::with_capacity(asked.len());
+    for (order, asked) in asked.iter().enumerate() {
         let mut memories = 0;
-        for form in &term.terms {
-            memories += frequencies.count(reader, form, rows)?;
+        for term in &asked.terms {
+            memories += frequencies.count(reader, term, rows)?;
         }
-        if memories > 0 {
-            counted.push((memories, term.clone()));
-        }
+        words.push(Word {
+            asked: asked.clone(),
+            order,
+            rarity: rarity(memories, rows),
+            weight: weight(memories, rows),
+            memories,
+            is_read: false,
+        });
     }
-    counted.sort_by_key(|(memories, _)| *memories);
-    Ok(counted)
+    words.sort_by_key(|word| if word.memories == 0 { u64::MAX } else { word.memories });
+    Ok(words)
 }
 
-/// How many of the terms, from the rarest, are to be scored by BM25.
-fn rare_terms(counted: &[CountedTerm], rows: u64) -> usize {
+fn rarity(memories: u64, rows: u64) -> f64 {
+    let (holding, others) = (memories.min(rows) as f64, rows.saturating_sub(memories) as f64);
+    (1.0 + (others + 0.5) / (holding + 0.5)).ln()
+}
+
+fn weight(memories: u64, rows: u64) -> f64 {
+    const OTHERS: (u64, u64) = (10, 1_000);
+    rarity(memories.min(rows) + OTHERS.0, rows + OTHERS.1)
+}
+
+/// How many of the words, from the rarest, are read whole.
+fn rare_words(words: &[Word], rows: u64) -> usize {
     if rows <= SMALL_STORE_ROWS {
-        return counted.len();
+        return words.len();
     }
-    let mut postings = 0;
-    let within = counted.iter().take_while(|(memories, _)| {
-        postings += memories;
-        postings <= POSTINGS_BUDGET
+    let mut read = 0;
+    let within = words.iter().take_while(|word| {
+        read += word.memories;
+        read <= POSTINGS_BUDGET
     });
     match within.count() {
-        0 => usize::from(counted.first().is_some_and(|(memories, _)| *memories <= FIRST_TERM_MAX)),
+        0 => usize::from(words.first().is_some_and(|word| word.memories <= FIRST_WORD_MAX)),
         count => count,
     }
 }
 
-fn by_relevance(
-    reader: &Connection,
-    terms: &[CountedTerm],
-    condition: &Condition,
-    k: usize,
-) -> Result<Vec<TextHit>, StoreError> {
-    let extent = extent(reader)?;
-    let mut found: Vec<(Number, f64, f64)> = Vec::new();
-    for (memories, term) in terms {
-        let rarity = (1.0 + (extent.rows as f64 - *memories as f64 + 0.5).max(0.5) / (*memories as f64 + 0.5)).ln();
-        let mut counts: HashMap<Number, u32> = HashMap::new();
-        for form in &term.terms {
-            for posting in postings(reader, form, usize::MAX)? {
-                let counts = counts.entry(posting.number).or_default();
-                *counts = if posting.column == Column::Parts { (*counts).max(1) } else { *counts + posting.count };
+impl Words {
+    /// The weight of all words together, found or not. The parts of a compound count, not the compound as well.
+    pub fn asked(&self) -> f64 {
+        let counts = |word: &&Word| word.is_read && word.asked.kind != AskedKind::Compound;
+        self.words.iter().filter(counts).map(|word| word.weight).sum()
+    }
+
+    /// The words that stand in a memory.
+    pub fn of(&self, number: Number) -> &[Standing] {
+        let start = self.standings.partition_point(|standing| standing.number < number);
+        let rest = &self.standings[start..];
+        &rest[..rest.partition_point(|standing| standing.number == number)]
+    }
+
+    /// The words at these places as they were asked for, in the order of the question. A compound is told by its parts.
+    pub fn named(&self, places: &BTreeSet<usize>) -> Vec<String> {
+        let mut named: Vec<&Word> = places.iter().map(|at| &self.words[*at]).collect();
+        named.retain(|word| word.asked.kind != AskedKind::Compound);
+        named.sort_by_key(|word| word.order);
+        named.into_iter().map(|word| word.asked.surface.clone()).collect()
+    }
+
+    /// What stands in a text that the index does not hold.
+    pub fn standing_in(&self, number: Number, text: &IndexedText) -> Vec<Standing> {
+        let text = format!(" {} {} ", text.content, text.labels);
+        let count = |word: &Word| {
+            let times = |term: &Term| text.matches(&format!(" {} ", term.text())).count();
+            word.asked.terms.iter().map(times).sum::<usize>()
+        };
+        let counts = self.words.iter().enumerate().map(|(at, word)| (at, count(word)));
+        let standing = |(word, count): (usize, usize)| Standing { number, word, count: count as u32 };
+        counts.filter(|(_, count)| *count > 0).map(standing).collect()
+    }
+
+    /// Puts what stands in memories that the index does not hold, or not as they are meant.
+    pub fn replace(&mut self, numbers: &BTreeSet<Number>, standings: Vec<Standing>) {
+        self.standings.retain(|standing| !numbers.contains(&standing.number));
+        self.standings.extend(standings);
+        self.standings.sort_unstable();
+    }
+
+    /// Reads the postings of some words: those of the newest `most` memories, of those allowed.
+    fn read(
+        &mut self,
+        reader: &Connection,
+        words: Range<usize>,
+        most: usize,
+        allowed: Option<&[Number]>,
+    ) -> Result<(), StoreError> {
+        for at in words {
+            self.words[at].is_read = true;
+            let mut found = Vec::new();
+            for term in &self.words[at].asked.terms {
+                found.extend(postings(reader, term, most)?);
+            }
+            if let Some(allowed) = allowed {
+                found.retain(|posting| allowed.binary_search(&posting.number).is_ok());
+            }
+            found.sort_unstable();
+            let of_each = found.chunk_by(|a, b| a.number == b.number);
+            self.standings.extend(of_each.map(|of_one| Standing {
+                number: of_one[0].number,
+                word: at,
+                count: count(of_one),
+            }));
+        }
+        self.standings.sort_unstable();
+        self.standings.dedup_by_key(|standing| (standing.number, standing.word));
+        Ok(())
+    }
+
+    /// Memories with the sum of what stands in them, as if all were short; best first, the newest among equals.
+    fn ranked(&self, pick: impl Fn(Number) -> bool) -> Vec<(Number, f64)> {
+        let mut ranked: Vec<(Number, f64)> = Vec::new();
+        for of_one in self.standings.chunk_by(|a, b| a.number == b.number) {
+            if pick(of_one[0].number) {
+                ranked.push((of_one[0].number, self.score(of_one, 0)));
             }
         }
-        found.extend(counts.into_iter().map(|(number, count)| (number, rarity, f64::from(count))));
+        sort(&mut ranked);
+        ranked
     }
-    let places = places(reader, found.iter().map(|(number, ..)| *number))?;
-    let mut scores: HashMap<Number, f64> = HashMap::new();
-    for (number, rarity, count) in found {
-        let length = places.get(&number).map_or(0.0, |place| f64::from(place.length));
-        let norm = 1.2 * (0.25 + 0.75 * length / extent.mean_length.max(1.0));
-        *scores.entry(number).or_default() += rarity * count * 2.2 / (count + norm);
+
+    fn score(&self, standings: &[Standing], length: u32) -> f64 {
+        let one = |standing: &Standing| {
+            self.words[standing.word].rarity * Standing::fullness(f64::from(standing.count), length)
+        };
+        standings.iter().map(one).sum()
     }
-    let mut ranked: Vec<TextHit> = scores.into_iter().map(|(number, score)| TextHit { number, score }).collect();
-    sort(&mut ranked);
-    first_passing(reader, &ranked, condition, k)
 }
 
-/// Best first; among equals the newest, so that the order never hangs on how the hits were found.
-fn sort(hits: &mut [TextHit]) {
-    hits.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(b.number.cmp(&a.number)));
+/// How often a word stands in a memory. A tag or a speaker counts like a word of the content; another way to write a
+/// word does not count again.
+fn count(of_one: &[Posting]) -> u32 {
+    let written = of_one.iter().filter(|posting| posting.column != Column::Parts);
+    written.map(|posting| posting.count).sum::<u32>().max(1)
 }
 
-/// The first `k` of `ranked` that the ground holds and the condition lets pass, in growing steps: most often the
-/// first step is enough, and asking for each hit while it is scored costs as much as scoring.
-fn first_passing(
-    reader: &Connection,
-    ranked: &[TextHit],
-    condition: &Condition,
-    k: usize,
-) -> Result<Vec<TextHit>, StoreError> {
-    let mut passed = Vec::new();
-    let mut start = 0;
-    let mut step = k.saturating_mul(2).clamp(32, 4_096);
-    while start < ranked.len() && passed.len() < k {
-        let part = &ranked[start..ranked.len().min(start + step)];
-        let passing = passing(reader, part.iter().map(|hit| hit.number), condition)?;
-        passed.extend(part.iter().filter(|hit| passing.binary_search(&hit.number).is_ok()));
-        start += part.len();
-        step = (step * 4).min(4_096);
+fn sort(ranked: &mut [(Number, f64)]) {
+    ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
+}
+
+/// A search under one filter.
+struct Search<'a> {
+    reader: &'a Connection,
+    condition: Condition,
+    most: usize,
+}
+
+impl Search<'_> {
+    /// The memories that the words fit best, best first.
+    ///
+    /// Lengths are read only for what ranks high when all memories are taken to be short.
+    fn best(&self, words: &Words, pick: impl Fn(Number) -> bool) -> Result<Vec<Number>, StoreError> {
+        let ranked = words.ranked(pick);
+        let passed = self.first_passing(&ranked, self.most.saturating_mul(2))?;
+        let places = places(self.reader, passed.iter().copied())?;
+        let length = |number: Number| places.get(&number).map_or(0, |place| place.length);
+        let scored = passed.iter().map(|&number| (number, words.score(words.of(number), length(number))));
+        let mut scored: Vec<(Number, f64)> = scored.collect();
+        sort(&mut scored);
+        scored.truncate(self.most);
+        Ok(scored.into_iter().map(|(number, _)| number).collect())
     }
-    passed.truncate(k);
-    Ok(passed)
+
+    /// Adds what the common words find beyond what was found, after it.
+    ///
+    /// First the newest postings are read and checked, which is enough unless the filter is selective; only then is
+    /// it worth to find out all that passes.
+    fn add_common(
+        &self,
+        words: &mut Words,
+        common: Range<usize>,
+        found: &mut Vec<Number>,
+        enough: usize,
+    ) -> Result<(), StoreError> {
+        self.add_steps(words, common.clone(), None, found, enough)?;
+        let was_cut = words.words[common.clone()].iter().any(|word| word.memories > COMMON_POSTINGS_MAX as u64);
+        if found.len() < enough && was_cut {
+            let allowed = allowed(self.reader, &self.condition)?;
+            self.add_steps(words, common, Some(&allowed), found, enough)?;
+        }
+        Ok(())
+    }
+
+    fn add_steps(
+        &self,
+        words: &mut Words,
+        common: Range<usize>,
+        allowed: Option<&[Number]>,
+        found: &mut Vec<Number>,
+        enough: usize,
+    ) -> Result<(), StoreError> {
+        let most = if allowed.is_some() { usize::MAX } else { COMMON_POSTINGS_MAX };
+        for start in common.clone().step_by(COMMON_WORDS_AT_A_TIME) {
+            if found.len() >= enough {
+                break;
+            }
+            words.read(self.reader, start..common.end.min(start + COMMON_WORDS_AT_A_TIME), most, allowed)?;
+            let known: HashSet<Number> = found.iter().copied().collect();
+            found.extend(self.best(words, |number| !known.contains(&number))?);
+            found.truncate(self.most);
+        }
+        Ok(())
+    }
+
+    /// The first of `ranked` that the ground holds and the condition lets pass, in growing steps: most often the first
+    /// step is enough, and asking for each memory while it is scored costs as much as scoring.
+    fn first_passing(&self, ranked: &[(Number, f64)], most: usize) -> Result<Vec<Number>, StoreError> {
+        let mut passed = Vec::new();
+        let mut start = 0;
+        let mut step = most.saturating_mul(2).clamp(32, 4_096);
+        while start < ranked.len() && passed.len() < most {
+            let part = &ranked[start..ranked.len().min(start + step)];
+            let passing = passing(self.reader, part.iter().map(|(number, _)| *number), &self.condition)?;
+            let kept = part.iter().map(|(number, _)| *number).filter(|number| passing.binary_search(number).is_ok());
+            passed.extend(kept);
+            start += part.len();
+            step = (step * 4).min(4_096);
+        }
+        passed.truncate(most);
+        Ok(passed)
+    }
 }
 
 /// Those of `numbers` that the ground holds and the condition lets pass, in ascending order.
@@ -224,76 +394,4 @@ pub fn allowed(reader: &Connection, condition: &Condition) -> Result<Vec<Number>
     let mut allowed: Vec<Number> = numbers.collect::<Result<_, _>>()?;
     allowed.sort_unstable();
     Ok(allowed)
-}
-
-/// The search by terms that many memories share.
-struct CommonSearch<'a> {
-    reader: &'a Connection,
-    condition: &'a Condition,
-    rows: u64,
-}
-
-impl CommonSearch<'_> {
-    /// Adds to `hits` what the common terms find beyond them, never above them.
-    ///
-    /// First the newest postings are read and checked, which is enough unless the filter is selective; only then is
-    /// it worth to find out all that passes.
-    fn extend(&self, hits: &mut Vec<TextHit>, common: &[CountedTerm], k: usize) -> Result<(), StoreError> {
-        self.extend_within(hits, common, None, k)?;
-        if hits.len() >= k || common.iter().all(|(memories, _)| *memories <= COMMON_POSTINGS_MAX as u64) {
-            return Ok(());
-        }
-        let allowed = allowed(self.reader, self.condition)?;
-        self.extend_within(hits, common, Some(&allowed), k)
-    }
-
-    fn extend_within(
-        &self,
-        hits: &mut Vec<TextHit>,
-        common: &[CountedTerm],
-        allowed: Option<&[Number]>,
-        k: usize,
-    ) -> Result<(), StoreError> {
-        for terms in common.chunks(COMMON_TERMS_AT_A_TIME) {
-            if hits.len() < k {
-                self.add(hits, &self.candidates(terms, allowed)?, k)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&self, hits: &mut Vec<TextHit>, found: &[TextHit], k: usize) -> Result<(), StoreError> {
-        let known: HashSet<Number> = hits.iter().map(|hit| hit.number).collect();
-        let fresh: Vec<TextHit> = found.iter().filter(|hit| !known.contains(&hit.number)).copied().collect();
-        let passed = first_passing(self.reader, &fresh, self.condition, k.saturating_sub(hits.len()))?;
-        let ceiling = hits.last().map_or(f64::INFINITY, |hit| hit.score);
-        hits.extend(passed.into_iter().map(|hit| TextHit { score: hit.score.min(ceiling), ..hit }));
-        Ok(())
-    }
-
-    fn candidates(&self, terms: &[CountedTerm], allowed: Option<&[Number]>) -> Result<Vec<TextHit>, StoreError> {
-        let mut scores: HashMap<Number, f64> = HashMap::new();
-        for (memories, term) in terms {
-            let rarity = (1.0 + self.rows as f64 / *memories as f64).ln();
-            for number in self.postings(term, allowed)? {
-                *scores.entry(number).or_default() += rarity;
-            }
-        }
-        let mut found: Vec<TextHit> = scores.into_iter().map(|(number, score)| TextHit { number, score }).collect();
-        sort(&mut found);
-        Ok(found)
-    }
-
-    /// The newest memories that hold `term`, of those allowed.
-    fn postings(&self, term: &Asked, allowed: Option<&[Number]>) -> Result<Vec<Number>, StoreError> {
-        let mut numbers = Vec::new();
-        for form in &term.terms {
-            let most = if allowed.is_some() { usize::MAX } else { COMMON_POSTINGS_MAX };
-            numbers.extend(postings(self.reader, form, most)?.into_iter().rev().map(|posting| posting.number));
-        }
-        numbers.dedup();
-        numbers.retain(|number| allowed.is_none_or(|allowed| allowed.binary_search(number).is_ok()));
-        numbers.truncate(COMMON_POSTINGS_MAX);
-        Ok(numbers)
-    }
 }

@@ -6,6 +6,8 @@
 
 pub mod best;
 pub mod cells;
+pub mod confidence;
+pub mod context;
 pub mod dates;
 pub mod derived;
 pub mod feed;
@@ -23,6 +25,7 @@ pub mod place;
 pub mod postings;
 pub mod query;
 mod quotes;
+pub mod stages;
 pub mod stem;
 mod terms;
 pub mod text;
@@ -95,7 +98,7 @@ fn is_damage_in_sqlite(error: &rusqlite::Error) -> bool {
 }
 
 fn is_damage_code(failure: ffi::Error, message: Option<&str>) -> bool {
-    let missing = ["no such table", "no such column", "vtable constructor failed"];
+    let missing = ["no such table", "no such fts5 table", "no such column", "vtable constructor failed"];
     match failure.code {
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => true,
         ErrorCode::Unknown => message.is_some_and(|text| missing.iter().any(|part| text.contains(part))),

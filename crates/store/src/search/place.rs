@@ -23,6 +23,8 @@ pub struct Place {
     pub occurred: bool,
     /// A digest of who said it, as [`speaker_digest`] gives it.
     pub speaker: Option<i64>,
+    /// Whether it ends in a question.
+    pub asks: bool,
 }
 
 /// The memories that stand beside one in its thread, nearest first.
@@ -64,7 +66,7 @@ pub fn places(
 ) -> Result<HashMap<Number, Place>, StoreError> {
     let _snapshot = Snapshot::of(reader)?;
     let mut statement = reader
-        .prepare_cached("SELECT length, thread, at, occurred, speaker FROM text_index.place WHERE number = ?1")?;
+        .prepare_cached("SELECT length, thread, at, occurred, speaker, asks FROM text_index.place WHERE number = ?1")?;
     let mut places = HashMap::new();
     for number in numbers {
         if let Some(place) = statement.query_row([number], read).optional()? {
@@ -81,6 +83,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Place> {
         at: row.get(2)?,
         occurred: row.get(3)?,
         speaker: row.get(4)?,
+        asks: row.get(5)?,
     })
 }
 
@@ -114,6 +117,18 @@ pub fn neighbours(
     Ok(found)
 }
 
+/// The newest memories of a time, from `start` up to but not at `end`, both in ms since the Unix epoch; at most `most`.
+///
+/// # Errors
+/// Those of the database.
+pub fn between(reader: &Connection, start: i64, end: i64, most: usize) -> Result<Vec<Number>, StoreError> {
+    let mut statement = reader.prepare_cached(
+        "SELECT number FROM text_index.place WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, number DESC LIMIT ?3",
+    )?;
+    let numbers = statement.query_map(params![start, end, most as i64], |row| row.get(0))?;
+    Ok(numbers.collect::<Result<_, _>>()?)
+}
+
 /// What tells speakers apart: a digest of the name in lower case that means nothing outside this store.
 pub fn speaker_digest(mark: StoreMark, speaker: &str) -> i64 {
     // So many bits tell all speakers of a store apart, and take half of the space.
@@ -144,9 +159,9 @@ pub(super) struct PlaceRow {
 }
 
 pub(super) fn of(index: &Connection, number: Number) -> Result<Option<PlaceRow>, StoreError> {
-    let sql = "SELECT length, thread, at, occurred, speaker, language FROM main.place WHERE number = ?1";
+    let sql = "SELECT length, thread, at, occurred, speaker, asks, language FROM main.place WHERE number = ?1";
     let mut statement = index.prepare_cached(sql)?;
-    Ok(statement.query_row([number], |row| Ok(PlaceRow { place: read(row)?, language: row.get(5)? })).optional()?)
+    Ok(statement.query_row([number], |row| Ok(PlaceRow { place: read(row)?, language: row.get(6)? })).optional()?)
 }
 
 /// What changes of places add to the totals of the index.
@@ -166,10 +181,11 @@ impl Totals {
 
     /// Writes where a memory stands.
     pub(super) fn put(&mut self, index: &Transaction<'_>, number: Number, row: &PlaceRow) -> Result<(), StoreError> {
-        let sql = "INSERT INTO main.place(number, length, thread, at, occurred, speaker, language)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let sql = "INSERT INTO main.place(number, length, thread, at, occurred, speaker, asks, language)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let PlaceRow { place, language } = row;
-        let bound = params![number, place.length, place.thread, place.at, place.occurred, place.speaker, language];
+        let bound =
+            params![number, place.length, place.thread, place.at, place.occurred, place.speaker, place.asks, language];
         index.prepare_cached(sql)?.execute(bound)?;
         self.count(row, 1);
         Ok(())

@@ -100,6 +100,16 @@ impl Analyser {
     }
 }
 
+/// Whether a text ends in a question; a remark in brackets after it does not count.
+pub(super) fn asks(content: &str) -> bool {
+    let mut rest = content.trim_end();
+    while rest.ends_with([']', ')']) {
+        let Some(open) = rest.rfind(if rest.ends_with(']') { '[' } else { '(' }) else { break };
+        rest = rest[..open].trim_end();
+    }
+    rest.trim_end_matches(['"', '\'', '”', '’', '»', '!', '*']).ends_with(['?', '？', '؟', '՞', ';'])
+}
+
 /// Terms with spaces between them.
 #[derive(Default)]
 struct Terms(String);
@@ -179,6 +189,15 @@ mod tests {
         assert_eq!(analysed("C++ C# F"), ("cplusplus csharp f".to_owned(), String::new()));
         assert_eq!(analysed("1,000 2023-05-07"), ("1 000 2023 05 07".to_owned(), "1000 20230507".to_owned()));
         assert_eq!(analysed("anna@example.com"), ("anna exampl com".to_owned(), "examplecom".to_owned()));
+    }
+
+    #[test]
+    fn a_text_that_ends_in_a_question_asks() {
+        assert!(
+            asks("Fine. And you?") && asks("Is it \"here?\" ") && asks("どこですか？") && asks("See? [a map] (old)?!")
+        );
+        assert!(asks("Which one? [a photo of two boats]"));
+        assert!(!asks("Why? Because.") && !asks("") && !asks("[?]") && !asks("a)"));
     }
 
     #[test]

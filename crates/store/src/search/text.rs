@@ -24,7 +24,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::derived::{self, Erasure, Kind};
 use super::place::{self, Totals};
-use super::terms::{Analyser, IndexedText};
+use super::terms::IndexedText;
 use super::{Number, StoreMark, is_damage};
 use crate::error::StoreError;
 
@@ -50,7 +50,8 @@ const KIND: Kind = Kind {
         CREATE VIRTUAL TABLE occurrence USING fts5vocab(words, instance);
         CREATE TABLE place(
             number INTEGER PRIMARY KEY, length INTEGER NOT NULL, thread INTEGER, at INTEGER NOT NULL,
-            occurred INTEGER NOT NULL, speaker INTEGER, language INTEGER NOT NULL);
+            occurred INTEGER NOT NULL, speaker INTEGER, asks INTEGER NOT NULL, language INTEGER NOT NULL);
+        CREATE INDEX place_at ON place(at);
         CREATE INDEX place_thread ON place(thread, at) WHERE thread IS NOT NULL;
         CREATE TABLE language(number INTEGER PRIMARY KEY, rows INTEGER NOT NULL);
         CREATE TABLE state(
@@ -67,17 +68,13 @@ const KIND: Kind = Kind {
         "vocabulary",
         "occurrence",
         "place",
+        "place_at",
         "place_thread",
         "language",
         "state",
     ],
     layout: 2,
 };
-
-/// The terms of a text of its own, as an FTS5 table with [`TOKENIZER`] takes them.
-pub(crate) fn terms_of(content: &str) -> String {
-    Analyser::default().analyse(content, "", String::new()).text.content
-}
 
 /// Opens the text index at `path` for writing, creating it when it is missing.
 ///

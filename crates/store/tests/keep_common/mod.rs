@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrysalis_core::payload::{Collection, Field, Value};
-use chrysalis_store::search::filter::Filter;
-use chrysalis_store::search::fuse::Mode;
 use chrysalis_store::{Edit, Problem, Query, Remember, Store, StoreOptions, Verification};
 use rusqlite::Connection;
 
@@ -119,13 +117,6 @@ pub fn assert_holds(store: &Store) {
 
 /// The ids that a recall gives.
 pub fn found(store: &Store, text: &str) -> Vec<String> {
-    let query = Query {
-        text: text.to_owned(),
-        k: 50,
-        filter: Filter::default(),
-        mode: Mode::Hybrid,
-        vector: None,
-        as_of: None,
-    };
+    let query = Query { text: text.to_owned(), k: 50, ..Default::default() };
     store.recall(&query).unwrap().hits.into_iter().map(|hit| hit.row.id).collect()
 }

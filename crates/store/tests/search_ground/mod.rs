@@ -9,7 +9,7 @@ use chrysalis_core::codec::Encoder;
 use chrysalis_store::search::feed::{CatchUp, catch_up};
 use chrysalis_store::search::filter::Filter;
 use chrysalis_store::search::frequency::Frequencies;
-use chrysalis_store::search::lookup::{TextFound, Wanted, search};
+use chrysalis_store::search::lookup::{Wanted, Words, search};
 use chrysalis_store::search::place::languages;
 use chrysalis_store::search::query::{Star, parse};
 use chrysalis_store::search::{Number, StoreMark, text};
@@ -202,7 +202,7 @@ impl Finder {
         catch_up(&self.reader, &mut self.index, MARK, usize::MAX).unwrap()
     }
 
-    pub fn search(&self, query: &str, filter: &Filter, k: usize) -> TextFound {
+    pub fn search(&self, query: &str, filter: &Filter, k: usize) -> (Words, Vec<Number>) {
         let asked = parse(query, languages(&self.reader).unwrap(), Star::Ignored).telling();
         search(&self.reader, &self.frequencies, &asked, filter, Wanted { most: k, enough: k }).unwrap()
     }
@@ -213,7 +213,7 @@ impl Finder {
     }
 
     pub fn find_filtered(&self, query: &str, filter: &Filter, k: usize) -> Vec<Number> {
-        self.search(query, filter, k).hits.iter().map(|hit| hit.number).collect()
+        self.search(query, filter, k).1
     }
 }
 

@@ -28,6 +28,7 @@ class LocalEmbedder:
 
     dimensions: int | None
     thread_safe = True
+    is_fitted = True  # the confidence of scores was fitted to this model's cosines
     batch_texts = 16  # some 50 ms: how long a recall waits at most for a batch that is under way
 
     def __init__(
