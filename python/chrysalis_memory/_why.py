@@ -23,11 +23,17 @@ def why(evidence: Mapping[str, Any]) -> str:
         f"beside it: {', '.join(evidence['nearby'])}" if evidence["nearby"] else "",
         f"meaning: {evidence['cosine']:.2f}" if evidence["cosine"] is not None else "",
         "said by whom you named" if parts.get("speaker") else "",
-        f"time: {', '.join(evidence['times'])}" if evidence["times"] else "",
+        f"time: {', '.join(map(_time, evidence['times']))}" if evidence["times"] else "",
         "follows a question that fits" if parts.get("answering") else "",
         "in a thread that fits" if _is_lent_much(parts) else "",
     ]
     return "; ".join(reason for reason in reasons if reason)
+
+
+def _time(described: str) -> str:
+    """The words of the question, and in brackets the days that were read from them."""
+    said, colon, read = described.partition(": ")
+    return f"{said} ({read})" if colon else said
 
 
 def _is_lent_much(parts: Mapping[str, float]) -> bool:

@@ -72,7 +72,9 @@ def recall(
     reference: Annotated[
         str | None, typer.Option("--reference", metavar="TIME", help="The present of the question: a date, or 7d.")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what each score is made of; JSON always has it.")
+    ] = False,
     store: Store = None,
     space: Space = DEFAULT_SPACE,
     json: Json = False,
@@ -114,7 +116,7 @@ def recall(
     with open_to_read(store, space) as memory:
         found = memory.recall(" ".join(query), k=k, **filters)
         if explain and not (json or jsonl):
-            show_explained(found)
+            show_explained(found, ranking=ranking)
         elif json:
             print_json(found.to_dict())
         elif jsonl:

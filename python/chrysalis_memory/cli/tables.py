@@ -56,33 +56,51 @@ def _hits(found: Recall) -> Table:
     return table
 
 
-def show_explained(found: Recall) -> None:
+def show_explained(found: Recall, *, ranking: str = "default") -> None:
     """The hits with what each kind of evidence added to their scores, and how long each step took."""
     if not for_people():
         for rank, hit in enumerate(found, 1):
             parts = [f"{name}={value:.3f}" for name, value in hit.parts.items() if value]
-            print_row(rank, f"{hit.score:.3f}", hit.memory.id, *parts, hit.why)
+            print_row(rank, f"{hit.score:.3f}", hit.memory.id, hit.memory.content, hit.why, *parts)
         return
     show_recall(found)
     if found:
         console().print(_parts(found))
-    took = " · ".join(f"{name.replace('_', ' ')} {seconds * 1e3:.1f} ms" for name, seconds in found.stages.items())
-    console().print(Text(took, style="dim"))
+        console().print(Text(_how_scored(found[0].score, ranking), style="dim"))
+    console().print(Text(_took(found.stages), style="dim"))
 
 
 def _parts(found: Recall) -> Table:
-    """A column for each kind of evidence that added something to some hit."""
+    """A column for each kind of evidence that added something to some hit; the most of each hit stands out."""
     names = [name for name in found[0].parts if any(hit.parts[name] for hit in found)]
-    table = _table()
+    table = _table(expand=False)
     table.add_column("", justify="right", style="dim")
     for name in names:
         table.add_column(name, justify="right")
     table.add_column("sum", justify="right", style="bold")
     table.add_column("score", justify="right")
     for rank, hit in enumerate(found, 1):
-        parts = [Text(f"{hit.parts[name]:+.2f}", style="" if hit.parts[name] else "dim") for name in names]
+        most = max(hit.parts.values())
+        parts = [_part(hit.parts[name], hit.parts[name] == most) for name in names]
         table.add_row(str(rank), *parts, f"{sum(hit.parts.values()):.2f}", _score(hit))
     return table
+
+
+def _part(value: float, is_most: bool) -> Text:
+    return Text(f"{value:.2f}", style="green" if is_most else "") if value else Text("·", style="dim")
+
+
+def _how_scored(best: float, ranking: str) -> str:
+    if ranking != "default":
+        return f"score: what the ranking {ranking!r} makes of how well each fits, and of more"
+    return f"score: {best:.2f} (how likely the first is an answer), times sum, divided by the first sum"
+
+
+def _took(stages: Mapping[str, float]) -> str:
+    """What the steps took, without those that took next to nothing."""
+    took = {name.replace("_", " "): seconds * 1e3 for name, seconds in stages.items()}
+    steps = ", ".join(f"{name} {spent_ms:.1f}" for name, spent_ms in took.items() if spent_ms >= 0.05)
+    return f"took {sum(took.values()):.1f} ms" + (f": {steps}" if steps else "")
 
 
 def _score(hit: Hit) -> Text:
@@ -233,5 +251,5 @@ def _value(value: Any) -> str:
     return shown if len(shown) <= _CONTENT_SHOWN else f"{shown[:_CONTENT_SHOWN]} ..."
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True, header_style="dim")
+def _table(*, expand: bool = True) -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=expand, header_style="dim")
