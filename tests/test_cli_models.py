@@ -75,6 +75,21 @@ def test_use_embeds_anew_and_drops_the_vectors_of_before(served):
     ]
 
 
+def test_list_says_how_many_memories_wait_and_how_vectors_are_searched(harbour):
+    with ChrysalisMemory(harbour.store, space="default", embedder=CallableEmbedder(bag_of_words, name="old")) as memory:
+        memory.flush()
+        memories = memory.stats().memories
+    harbour("remember", "The new crane has no papers yet")
+    harbour("remember", "Its driver neither")
+    row = harbour("models", "list", "--json").json[-1]
+    assert (row["pending"], row["vectors"], row["search"]) == (2, memories, "exact")
+    assert (row["indexed"], row["indexing"]) == (0, None)
+    shown = harbour("models", "list", terminal=True).out
+    assert f"{memories}, 2 wait" in shown
+    assert f"{memories}, exact" in shown
+    assert harbour("models", "list").rows[-1][4:8] == [str(memories), "2", str(memories), "exact"]
+
+
 def test_use_keeps_the_others_on_request_and_drop_erases_them(served):
     harbour, _ = served
     assert harbour("models", "use", "ollama:one").code == 0

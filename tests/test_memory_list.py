@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from chrysalis_memory import ChrysalisMemory, Tier
-from memory_cases import contents, found
+from chrysalis_memory.embedding import CallableEmbedder
+from memory_cases import contents, eventually, found
 
 
 @pytest.fixture
@@ -176,6 +177,22 @@ def test_stats_count_what_is_there(shelf):
     assert set(stats.file_bytes) >= {"chrysalis.db", "key"}
     assert stats.operations >= 6
     assert stats.to_dict()["memories"] == 4
+
+
+def test_stats_and_models_tell_how_vectors_are_searched(tmp_path):
+    embedder = CallableEmbedder(lambda texts: [[float(digit) for digit in text] for text in texts], many=True, name="d")
+    with ChrysalisMemory(tmp_path, embedder=embedder) as memory:
+        memory.remember("12345678")
+        memory.flush()
+        few = memory.stats()
+        assert (few.vectors, few.vectors_pending, few.vectors_indexed, few.vectors_indexing) == (1, 0, 0, None)
+        memory.remember_many({"content": f"{10**7 + 997 * number}"} for number in range(20_500))
+        memory.flush()
+        assert eventually(lambda: memory.stats().vectors_indexed > 0, within_s=60)
+        many = memory.stats()
+        (model,) = memory.vector_models()
+    assert many.to_dict()["vectors_indexed"] == many.vectors_indexed <= many.vectors == 20_501
+    assert (model.pending, model.indexed, model.vectors) == (0, many.vectors_indexed, 20_501)
 
 
 def test_rebuilding_gives_equal_answers(shelf):

@@ -147,7 +147,13 @@ class Opened:
         >>> example_store().vector_models()
         []
         """
-        return [VectorModel(*model) for model in self._core().vector_models()]
+        core = self._core()
+        found = []
+        for name, dimensions, memories, vectors in core.vector_models():
+            every, embedded = core.vector_state(name)
+            _, indexed, indexing = core.vector_index(name)
+            found.append(VectorModel(name, dimensions, memories, vectors, every - embedded, indexed, indexing))
+        return found
 
     def drop_vectors(self, model: str) -> int:
         """Erases the vectors of a model that is no longer used; returns of how many memories.

@@ -269,19 +269,25 @@ class Reading(Opened):
         return Verification(operations, memories, tuple(Problem(*problem) for problem in problems))
 
     def stats(self) -> Stats:
-        """Counts and sizes."""
+        """Counts and sizes.
+
+        >>> example_store().stats().memories
+        0
+        """
         core = self._core()
         numbers = core.stats()
         embedder = self._vectors.embedder
-        waiting = 0
+        every, embedded, indexed, indexing = 0, 0, 0, None
         if embedder is not None:
-            memories, embedded = core.vector_state(embedder.name)
-            waiting = memories - embedded
+            every, embedded = core.vector_state(embedder.name)
+            _, indexed, indexing = core.vector_index(embedder.name)
         return Stats(
             path=str(self._replica.path),
             space=self.space,
             replica=core.public_key,
-            vectors_pending=waiting,
+            vectors_pending=every - embedded,
+            vectors_indexed=indexed,
+            vectors_indexing=indexing,
             embedder=None if embedder is None else embedder.name,
             **numbers,
         )

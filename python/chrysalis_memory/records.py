@@ -256,7 +256,12 @@ class Change(Record):
 
 @dataclass(frozen=True, slots=True)
 class Stats(Record):
-    """Counts and sizes of one store; sizes in bytes, by file name."""
+    """Counts and sizes of one store; sizes in bytes, by file name.
+
+    `vectors` are those of all models. Of the present embedder's model, `vectors_pending` memories wait for theirs,
+    `vectors_indexed` vectors are in cells, and `vectors_indexing` says how far this process has come in writing new
+    cells, from 0 to 1; None while it writes none. A search compares all vectors that are in no cells.
+    """
 
     path: str
     space: str
@@ -271,6 +276,8 @@ class Stats(Record):
     memory_types: Mapping[str, int] = field(default_factory=dict)
     vectors: int = 0
     vectors_pending: int = 0
+    vectors_indexed: int = 0
+    vectors_indexing: float | None = None
     embedder: str | None = None
     lamport: int = 0
     file_bytes: Mapping[str, int] = field(default_factory=dict)
@@ -278,12 +285,19 @@ class Stats(Record):
 
 @dataclass(frozen=True, slots=True)
 class VectorModel(Record):
-    """A model that has vectors in a store: their length, of how many memories, and how many; long ones have several."""
+    """A model that has vectors in a store: their length, of how many memories, and how many; long ones have several.
+
+    `pending` memories have none of this model. `indexed` vectors are in cells; `indexing` says how far this process has
+    come in writing new cells, from 0 to 1, and is None while it writes none.
+    """
 
     name: str
     dimensions: int
     memories: int
     vectors: int
+    pending: int = 0
+    indexed: int = 0
+    indexing: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,9 +96,14 @@ def _show_stats(found: Stats) -> None:
     table.add_column(style="dim", justify="right")
     table.add_column()
     for name, value in _named(found):
-        text = size(value) if name.startswith("file ") else str(value)
-        table.add_row(name.replace("_", " "), Text(printable(text)))
+        table.add_row(name.replace("_", " "), Text(printable(_shown(name, value))))
     console().print(table)
+
+
+def _shown(name: str, value: Any) -> str:
+    if name.startswith("file "):
+        return size(value)
+    return f"{value:.0%}" if name == "vectors_indexing" else str(value)
 
 
 def _named(found: Stats) -> Iterator[tuple[str, Any]]:

@@ -18,10 +18,11 @@ from chrysalis_memory.embedding.local import MINILM, LocalEmbedder, is_installed
 from chrysalis_memory.embedding.local.installation import install
 from chrysalis_memory.embedding.protocol import embed_question, embed_texts
 from chrysalis_memory.errors import StoreError
+from chrysalis_memory.records import VectorModel
 
 PANEL: Final = "Look after"
 
-_COLUMNS: Final = ("name", "where", "state", "dimensions", "memories")
+_COLUMNS: Final = ("name", "where", "state", "dimensions", "memories", "pending", "vectors", "search")
 
 _TURN: Final = (
     "The harbour master asked whether the tide page could show the height at the sill, and not at the gauge; Ines "
@@ -76,6 +77,9 @@ def _local_row() -> dict[str, Any]:
         "state": state,
         "dimensions": MINILM.dimensions,
         "memories": "",
+        "pending": "",
+        "vectors": "",
+        "search": "",
         "licence": MINILM.licence,
         "bytes": sum(path.stat().st_size for path in folder.glob("*") if path.is_file()),
         "folder": str(folder),
@@ -98,18 +102,34 @@ def _store_rows(store: Path | None, space: str) -> list[dict[str, Any]]:
             "state": "in use" if number == len(models) else "may be dropped",
             "dimensions": model.dimensions,
             "memories": model.memories,
+            "pending": model.pending,
+            "vectors": model.vectors,
+            "search": _search(model),
+            "indexed": model.indexed,
+            "indexing": model.indexing,
             "lacks": "",
         }
         for number, model in enumerate(models, 1)
     ]
 
 
+def _search(model: VectorModel) -> str:
+    """How its vectors are searched. A few that came after the cells were written are in none of them."""
+    if model.indexing is not None:
+        return f"cells written to {model.indexing:.0%}"
+    return "in cells" if model.indexed else "exact"
+
+
 def _show(rows: list[dict[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
-    for column in _COLUMNS:
-        table.add_column(column, style="bold" if column == "name" else "", no_wrap=column == "name")
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("name", style="bold", no_wrap=True)
+    for column in ("state", "memories", "vectors"):
+        table.add_column(column)
     for row in rows:
-        table.add_row(*(printable(str(row[column])) for column in _COLUMNS))
+        memories = f"{row['memories']}, {row['pending']} wait" if row["pending"] else row["memories"]
+        vectors = f"{row['vectors']}, {row['search']}" if row["search"] else ""
+        cells = (row["name"], f"{row['where']}: {row['state']}", memories, vectors)
+        table.add_row(*(printable(str(cell)) for cell in cells))
     console().print(table)
     for row in rows:
         if row["lacks"]:
