@@ -13,7 +13,7 @@ use crate::search::fuse::{Evidence, Fused, Mode, Scale, fuse};
 use crate::search::lookup::{self, Wanted, Words};
 use crate::search::stages::Stages;
 use crate::search::when::{self, Expression};
-use crate::search::{Number, feed, nearest, place, query};
+use crate::search::{Number, Snapshot, feed, nearest, place, query};
 use crate::store::Store;
 
 /// Candidates taken from each side for every hit asked for, and at least so many.
@@ -52,6 +52,7 @@ impl<'a> UnderWay<'a> {
     }
 
     pub(super) fn answer(&self, stages: &mut Stages) -> Result<Answer, StoreError> {
+        let snapshot = Snapshot::of(self.searcher)?;
         let (mut words, by_words) = self.by_words()?;
         stages.end("words");
         let by_meaning = self.by_meaning()?;
@@ -64,6 +65,8 @@ impl<'a> UnderWay<'a> {
         let scale = Scale { asked: words.asked(), is_fitted: self.query.is_fitted };
         let fused = fuse(self.query.mode, &candidates, scale);
         stages.end("fusion");
+        // What is shown is read anew: a memory that was forgotten while we searched is no hit.
+        drop(snapshot);
         let hits = self.load(&fused, &words, &context, &circumstances)?;
         let without_vector = self.without_vector()?;
         stages.end("load");
@@ -167,7 +170,6 @@ impl<'a> UnderWay<'a> {
             if hits.len() == self.query.k {
                 break;
             }
-            // A memory that was forgotten while we searched is no hit.
             if let Some(row) = self.then.row(self.searcher, fused.number)? {
                 let (words, nearby) = context.words_at(fused.number, words);
                 let times = context.place(fused.number).map(|place| circumstances.fitting(place.at));

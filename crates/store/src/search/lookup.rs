@@ -15,7 +15,7 @@ use super::filter::{Condition, Filter};
 use super::frequency::Frequencies;
 use super::fuse::LONG_TERMS;
 use super::place::{extent, places};
-use super::postings::{Column, Posting, postings};
+use super::postings::{Column, Posting, postings_of_counted};
 use super::query::{Asked, AskedKind, Term};
 use super::terms::IndexedText;
 use crate::error::StoreError;
@@ -51,6 +51,8 @@ pub struct Word {
     pub weight: f64,
     /// In how many memories it stands.
     pub memories: u64,
+    /// The same for each of its terms.
+    memories_of_terms: Vec<u64>,
     /// Whether it was looked for, or stands nowhere; the commonest words of a question often are not needed.
     pub is_read: bool,
 }
@@ -132,16 +134,16 @@ fn counted(
 ) -> Result<Vec<Word>, StoreError> {
     let mut words = Vec::with_capacity(asked.len());
     for (order, asked) in asked.iter().enumerate() {
-        let mut memories = 0;
-        for term in &asked.terms {
-            memories += frequencies.count(reader, term, rows)?;
-        }
+        let of_terms = asked.terms.iter().map(|term| frequencies.count(reader, term, rows));
+        let memories_of_terms = of_terms.collect::<Result<Vec<u64>, _>>()?;
+        let memories = memories_of_terms.iter().sum();
         words.push(Word {
             asked: asked.clone(),
             order,
             rarity: rarity(memories, rows),
             weight: weight(memories, rows),
             memories,
+            memories_of_terms,
             is_read: false,
         });
     }
@@ -227,8 +229,9 @@ impl Words {
         for at in words {
             self.words[at].is_read = true;
             let mut found = Vec::new();
-            for term in &self.words[at].asked.terms {
-                found.extend(postings(reader, term, most)?);
+            let word = &self.words[at];
+            for (term, memories) in word.asked.terms.iter().zip(&word.memories_of_terms) {
+                found.extend(postings_of_counted(reader, term, *memories, most)?);
             }
             if let Some(allowed) = allowed {
                 found.retain(|posting| allowed.binary_search(&posting.number).is_ok());
