@@ -140,7 +140,7 @@ fn a_query_whose_words_stand_nowhere_finds_nothing() {
     let finder = skewed(3_000).finder();
     let (words, found) = finder.search("zeppelin kazoo", &Filter::default(), 10);
     assert_eq!((found.len(), words.words.len()), (0, 2));
-    assert!(words.asked() > 0.0);
+    assert!(words.weight() > 0.0);
     assert_eq!(finder.find(""), Vec::<i64>::new());
     assert_eq!(finder.find("?!"), Vec::<i64>::new());
 }

@@ -62,7 +62,7 @@ impl<'a> UnderWay<'a> {
         self.add_then(&mut words, &mut context)?;
         stages.end("context");
         let candidates = self.evidence(&words, &context, &circumstances)?;
-        let scale = Scale { asked: words.asked(), is_fitted: self.query.is_fitted };
+        let scale = Scale { weight: words.weight(), rarity: words.rarity(), is_fitted: self.query.is_fitted };
         let fused = fuse(self.query.mode, &candidates, scale);
         stages.end("fusion");
         // What is shown is read anew: a memory that was forgotten while we searched is no hit.

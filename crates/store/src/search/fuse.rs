@@ -17,6 +17,9 @@ pub const LONG_TERMS: f64 = 30.0;
 /// What a cosine loses for each e-fold of length beyond [`LONG_TERMS`].
 const LONG_COSINE: f64 = 0.1;
 
+/// The share of the rarity of a question's words that must stand in the best memory for words to count in full.
+const WORDS_IN_FULL: f64 = 0.5;
+
 /// For the speaker whom the question names.
 const SPEAKER: f64 = 0.3;
 
@@ -136,26 +139,28 @@ pub struct Fused {
     pub cosine: Option<f64>,
 }
 
-/// How the confidence of a recall is reckoned.
+/// What scores are measured by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     /// The weight of all words of the question together, found or not.
-    pub asked: f64,
+    pub weight: f64,
+    /// The rarity of all words of the question together, found or not.
+    pub rarity: f64,
     /// Whether the cosines are those of the model that the confidence was fitted to.
     pub is_fitted: bool,
 }
 
 impl Scale {
     fn confidence(&self, mode: Mode, covered: f64, cosine: Option<f64>) -> f64 {
-        let coverage = if self.asked > 0.0 { covered / self.asked } else { 0.0 };
+        let coverage = if self.weight > 0.0 { covered / self.weight } else { 0.0 };
         confidence(mode, coverage, if self.is_fitted { cosine } else { cosine.map(generous) })
     }
 }
 
 /// Fuses what speaks for each candidate; best first, the newest among equals.
 ///
-/// Words and meaning are each measured by the best among the candidates; a memory that has no vector yet is taken to
-/// mean what its words say.
+/// Words and meaning are each measured by the best among the candidates, words at least by half of what was asked for;
+/// a memory that has no vector yet is taken to mean what its words say.
 pub fn fuse(mode: Mode, candidates: &[Evidence], scale: Scale) -> Vec<Fused> {
     // Without a single vector the words are all there is.
     let has_vectors = candidates.iter().any(|candidate| candidate.cosine.is_some());
@@ -167,7 +172,7 @@ pub fn fuse(mode: Mode, candidates: &[Evidence], scale: Scale) -> Vec<Fused> {
         parts,
         cosine: candidate.cosine,
     };
-    let mut fused: Vec<Fused> = candidates.iter().zip(of_themselves(mode, candidates)).map(of_one).collect();
+    let mut fused: Vec<Fused> = candidates.iter().zip(of_themselves(mode, candidates, scale)).map(of_one).collect();
     if mode != Mode::Vector {
         add_surroundings(candidates, &mut fused);
     }
@@ -189,8 +194,10 @@ fn meaning(candidate: &Evidence) -> Option<f64> {
 }
 
 /// What each candidate is worth by itself.
-fn of_themselves(mode: Mode, candidates: &[Evidence]) -> Vec<Parts> {
-    let most_words = candidates.iter().map(|candidate| candidate.words).fold(0.0, f64::max);
+fn of_themselves(mode: Mode, candidates: &[Evidence], scale: Scale) -> Vec<Parts> {
+    // Where meaning speaks too, a few words that fit by chance must not count as much as all that were asked for.
+    let least = if mode == Mode::Hybrid { WORDS_IN_FULL * scale.rarity } else { 0.0 };
+    let most_words = candidates.iter().map(|candidate| candidate.words).fold(least, f64::max);
     let most_meaning = candidates.iter().filter_map(meaning).fold(0.0, f64::max);
     let share = |part: f64, most: f64| if most > 0.0 { part / most } else { 0.0 };
     let parts = |candidate: &Evidence| {
@@ -243,7 +250,7 @@ mod tests {
     }
 
     fn scale(asked: f64) -> Scale {
-        Scale { asked, is_fitted: true }
+        Scale { weight: asked, rarity: asked, is_fitted: true }
     }
 
     fn numbers(mode: Mode, candidates: &[Evidence]) -> Vec<Number> {
@@ -266,6 +273,12 @@ mod tests {
     }
 
     #[test]
+    fn few_of_the_words_count_less_than_a_near_meaning() {
+        let candidates = [candidate(1, 1.0, 0.3), candidate(2, 0.0, 0.6)];
+        assert_eq!(numbers(Mode::Hybrid, &candidates), vec![2, 1]);
+    }
+
+    #[test]
     fn a_mode_does_not_look_at_what_it_does_not_go_by() {
         let candidates = [candidate(1, 2.0, 0.1), candidate(2, 1.0, 0.9)];
         assert_eq!(numbers(Mode::Text, &candidates), vec![1, 2]);
@@ -274,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_memory_without_a_vector_is_taken_to_mean_what_its_words_say() {
-        let candidates = [candidate(1, 2.0, None), candidate(2, 1.0, 0.4), candidate(3, 0.5, 0.8)];
+        let candidates = [candidate(1, 10.0, None), candidate(2, 5.0, 0.4), candidate(3, 2.5, 0.8)];
         assert_eq!(numbers(Mode::Hybrid, &candidates), vec![1, 3, 2]);
     }
 

@@ -178,10 +178,19 @@ fn rare_words(words: &[Word], rows: u64) -> usize {
 }
 
 impl Words {
-    /// The weight of all words together, found or not. The parts of a compound count, not the compound as well.
-    pub fn asked(&self) -> f64 {
-        let counts = |word: &&Word| word.is_read && word.asked.kind != AskedKind::Compound;
-        self.words.iter().filter(counts).map(|word| word.weight).sum()
+    /// The weight of all words together, found or not.
+    pub fn weight(&self) -> f64 {
+        self.asked().map(|word| word.weight).sum()
+    }
+
+    /// The rarity of all words together, found or not.
+    pub fn rarity(&self) -> f64 {
+        self.asked().map(|word| word.rarity).sum()
+    }
+
+    /// The words that were looked for. The parts of a compound count, not the compound as well.
+    fn asked(&self) -> impl Iterator<Item = &Word> {
+        self.words.iter().filter(|word| word.is_read && word.asked.kind != AskedKind::Compound)
     }
 
     /// The words that stand in a memory.
