@@ -90,6 +90,7 @@ def test_a_time_in_the_question_may_be_words_like_others(logbook):
 
 def test_what_happened_at_a_time_is_found_without_any_other_word(logbook):
     assert ids(logbook.recall("what happened in June 2023?")) == ["2023-06-20"]
+    assert ids(logbook.recall("and in June?")) == ["2023-06-20"]
     assert ids(logbook.recall("and yesterday?", reference_time="2023-05-10T09:00:00Z"))[0] == "2023-05-09"
 
 

@@ -13,7 +13,7 @@ use crate::search::fuse::{Evidence, Fused, Mode, Scale, fuse};
 use crate::search::lookup::{self, Wanted, Words};
 use crate::search::stages::Stages;
 use crate::search::when::{self, Expression};
-use crate::search::{Number, Snapshot, feed, nearest, place, query};
+use crate::search::{Number, Snapshot, dates, feed, nearest, place, query};
 use crate::store::Store;
 
 /// Candidates taken from each side for every hit asked for, and at least so many.
@@ -94,10 +94,20 @@ impl<'a> UnderWay<'a> {
         let condition = self.then.filter.condition();
         let mut found = Vec::new();
         if self.query.mode != Mode::Vector {
-            for interval in self.times.iter().flat_map(Expression::intervals) {
-                let of_then = place::between(self.searcher, interval.start, interval.end, CANDIDATES_BY_TIME)?;
-                found.extend(lookup::passing(self.searcher, of_then.into_iter(), &condition)?);
+            for time in &self.times {
+                found.extend(lookup::passing(self.searcher, self.of_time(time)?.into_iter(), &condition)?);
             }
+        }
+        Ok(found)
+    }
+
+    fn of_time(&self, time: &Expression) -> Result<Vec<Number>, StoreError> {
+        if time.recurs() {
+            return dates::newest(self.searcher, &time.date_words(), CANDIDATES_BY_TIME);
+        }
+        let mut found = Vec::new();
+        for interval in time.intervals() {
+            found.extend(place::between(self.searcher, interval.start, interval.end, CANDIDATES_BY_TIME)?);
         }
         Ok(found)
     }

@@ -1,5 +1,11 @@
 //! The words of a time, so that "in May 2023" finds what happened then.
 
+use rusqlite::{Connection, params};
+
+use super::Number;
+use super::query::Term;
+use crate::error::StoreError;
+
 /// Stands before every term of a time. No term of a text has it, so that the month May is not the verb.
 const MARK: char = '§';
 
@@ -43,6 +49,21 @@ pub fn date_words(at_ms: i64) -> [DateWord; 4] {
     // The first of January 1970 was a Thursday.
     let weekday = (days + 3).rem_euclid(7) + 1;
     [DateWord::Year(year), DateWord::Month(month), DateWord::Day(day), DateWord::Weekday(weekday as u8)]
+}
+
+/// The newest memories that happened on dates with all of these words, at most `most`; none without a word.
+///
+/// # Errors
+/// Those of the database.
+pub fn newest(reader: &Connection, words: &[DateWord], most: usize) -> Result<Vec<Number>, StoreError> {
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    let terms: Vec<String> = words.iter().map(|word| Term::of(word.term()).expression()).collect();
+    let mut statement = reader
+        .prepare_cached("SELECT rowid FROM text_index.words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?2")?;
+    let numbers = statement.query_map(params![terms.join(" AND "), most as i64], |row| row.get(0))?;
+    Ok(numbers.collect::<Result<_, _>>()?)
 }
 
 /// The terms of a time with spaces between, as the index holds them.

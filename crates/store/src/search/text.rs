@@ -73,7 +73,7 @@ const KIND: Kind = Kind {
         "language",
         "state",
     ],
-    layout: 2,
+    layout: 3,
 };
 
 /// Opens the text index at `path` for writing, creating it when it is missing.
