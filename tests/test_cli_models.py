@@ -129,6 +129,7 @@ def test_the_demonstration_goes_by_words_where_the_model_cannot_be_fetched(chrys
     assert done.code == 0
     assert "Recall goes by words alone" in done.out
     assert "8 of 8 questions" in done.out
+    assert "follows a question that fits" in done.out
 
 
 @pytest.mark.usefixtures("local_model")
@@ -136,3 +137,5 @@ def test_the_demonstration_asks_in_other_words_with_the_model(chrysalis):
     done = chrysalis("demo", terminal=True)
     assert done.code == 0
     assert "16 of 16 questions" in done.out
+    assert "2 questions that nobody answered" in done.out
+    assert "follows a question that fits" in done.out

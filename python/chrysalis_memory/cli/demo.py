@@ -198,26 +198,53 @@ def _recall(stage: _Stage) -> None:
     stage.chapter("5  Recall", "Questions as people ask them; the builder now answers from what both agents heard.")
     table = Table(show_edge=False, box=None, padding=(0, 2), pad_edge=True)
     table.add_column("question", style="bold")
-    table.add_column("found first")
-    answered = right = 0
+    table.add_column("answer found")
+    table.add_column("place", justify="right")
+    right = 0
+    questions = _asked(stage)
     with stage.open("builder", embedder=stage.embedder) as memory:
         memory.flush()
-        for question in _asked(stage):
-            hits = memory.recall(question["question"], k=5)
-            answered += 1
-            right += any(hit.memory.id in question["answers"] for hit in hits)
-            if answered <= _QUESTIONS_SHOWN and hits:
-                table.add_row(question["question"], _short(hits[0].memory.content, 50))
-        nothing = memory.recall("Who is the architect of the opera house?", mode="text")
-    stage.show(table)
-    stage.check(right == answered, f"{right} of {answered} questions have their answer among the first five")
-    stage.check(not nothing, "a question whose words nobody used finds nothing by words")
+        for number, question in enumerate(questions):
+            hits = enumerate(memory.recall(question["question"], k=5), 1)
+            answers = [(place, hit.content) for place, hit in hits if hit.id in question["answers"]]
+            right += bool(answers)
+            if number < _QUESTIONS_SHOWN and answers:
+                place, content = answers[0]
+                table.add_row(question["question"], _short(content, 50), str(place))
+        stage.show(table)
+        stage.check(
+            right == len(questions), f"{right} of {len(questions)} questions have their answer in the first five"
+        )
+        silent = [not memory.recall(question, threshold="balanced") for question in _unanswered()]
+        stage.check(
+            all(silent), f"to {len(silent)} questions that nobody answered, recall above “balanced” gives nothing"
+        )
+        _context(stage, memory)
+
+
+def _context(stage: _Stage, memory: ChrysalisMemory) -> None:
+    """An answer that holds no word of what is asked later."""
+    memory.remember("Which colour shall the warning bar have?", thread="posters", speaker="Tomasz")
+    answer = memory.remember("Orange, so that I can see it too.", thread="posters", speaker="Ines")
+    found = [hit for hit in memory.recall("What colour is the warning bar?", k=3) if hit.id == answer.id]
+    for hit in found:
+        stage.show("asked       “What colour is the warning bar?”", f"found       “{hit.content}”")
+        stage.show(*(f"{label:<12}{reason}" for label, reason in _labelled("because", hit.why.split("; "))))
+    stage.check(bool(found), "an answer is found by the question before it, without a word in common")
+
+
+def _labelled(label: str, lines: list[str]) -> list[tuple[str, str]]:
+    return [("" if number else label, line) for number, line in enumerate(lines)]
 
 
 def _asked(stage: _Stage) -> list[dict[str, Any]]:
     """Questions in the words of their answers and, where there is a model, in other words first."""
     kinds = ("plain",) if stage.embedder == "none" else ("paraphrase", "plain")
     return [question for kind in kinds for question in harbour_questions() if question["kind"] == kind]
+
+
+def _unanswered() -> list[str]:
+    return [question["question"] for question in harbour_questions() if not question["answers"]]
 
 
 def _change(stage: _Stage) -> None:
