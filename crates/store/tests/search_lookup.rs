@@ -206,6 +206,21 @@ fn a_selective_filter_never_starves_a_search() {
 }
 
 #[test]
+fn few_memories_that_pass_are_found_by_common_words_phrases_and_parts_alike() {
+    let ground = skewed(20_000);
+    let mut memory = said("everywhere and often, the getUserName of the e-mail");
+    memory.scope = "apart".to_owned();
+    let number = ground.remember(&memory);
+    let finder = ground.finder();
+    let apart = Filter { scope: Some("apart".to_owned()), ..Filter::default() };
+    for query in ["everywhere", "often everywhere", "\"everywhere and often\"", "email", "user", "everywhere zeppelin"]
+    {
+        assert_eq!(finder.find_filtered(query, &apart, 10), vec![number], "{query}");
+    }
+    assert_eq!(finder.find_filtered("\"often everywhere\"", &apart, 10), Vec::<i64>::new());
+}
+
+#[test]
 fn memories_that_have_all_expired_do_not_hide_those_that_have_not() {
     let ground = Ground::new();
     ground.remember_all((0..9_000).map(|at| {

@@ -198,6 +198,10 @@ fn of_themselves(mode: Mode, candidates: &[Evidence], scale: Scale) -> Vec<Parts
     // Where meaning speaks too, a few words that fit by chance must not count as much as all that were asked for.
     let least = if mode == Mode::Hybrid { WORDS_IN_FULL * scale.rarity } else { 0.0 };
     let most_words = candidates.iter().map(|candidate| candidate.words).fold(least, f64::max);
+    // By meaning alone, the nearest is the best, however long.
+    let meaning = |candidate: &Evidence| {
+        if mode == Mode::Vector { candidate.cosine.map(|cosine| cosine.max(0.0)) } else { meaning(candidate) }
+    };
     let most_meaning = candidates.iter().filter_map(meaning).fold(0.0, f64::max);
     let share = |part: f64, most: f64| if most > 0.0 { part / most } else { 0.0 };
     let parts = |candidate: &Evidence| {
@@ -294,7 +298,8 @@ mod tests {
     #[test]
     fn a_long_memory_needs_a_nearer_passage() {
         let long = Evidence { length: 600, ..candidate(1, 0.0, 0.6) };
-        assert_eq!(numbers(Mode::Vector, &[long, candidate(2, 0.0, 0.5)]), vec![2, 1]);
+        assert_eq!(numbers(Mode::Hybrid, &[long, candidate(2, 0.0, 0.5)]), vec![2, 1]);
+        assert_eq!(numbers(Mode::Vector, &[long, candidate(2, 0.0, 0.5)]), vec![1, 2]);
     }
 
     #[test]

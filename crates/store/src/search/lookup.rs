@@ -16,8 +16,9 @@ use super::frequency::Frequencies;
 use super::fuse::LONG_TERMS;
 use super::place::{extent, places};
 use super::postings::{Column, Posting, postings_of_counted};
-use super::query::{Asked, AskedKind, Term};
+use super::query::{Asked, AskedKind};
 use super::terms::IndexedText;
+use super::text::attached_text;
 use crate::error::StoreError;
 
 /// Postings read for one question, some 0.2 microseconds each.
@@ -31,6 +32,9 @@ const COMMON_POSTINGS_MAX: usize = 4_000;
 
 /// Commoner words looked at together; the next ones only if these find too little.
 const COMMON_WORDS_AT_A_TIME: usize = 6;
+
+/// When no more memories than this pass a filter, they are read one by one.
+const FEW_ALLOWED: usize = 1_000;
 
 /// A store of this size is searched by every word.
 const SMALL_STORE_ROWS: u64 = 2_000;
@@ -210,11 +214,9 @@ impl Words {
 
     /// What stands in a text that the index does not hold.
     pub fn standing_in(&self, number: Number, text: &IndexedText) -> Vec<Standing> {
-        let text = format!(" {} {} ", text.content, text.labels);
-        let count = |word: &Word| {
-            let times = |term: &Term| text.matches(&format!(" {} ", term.text())).count();
-            word.asked.terms.iter().map(times).sum::<usize>()
-        };
+        let (written, parts) = (format!(" {} {} ", text.content, text.labels), format!(" {} ", text.parts));
+        let count_in = |word: &Word, text: &str| word.asked.terms.iter().map(|term| term.count_in(text)).sum::<usize>();
+        let count = |word: &Word| count_in(word, &written).max(count_in(word, &parts).min(1));
         let counts = self.words.iter().enumerate().map(|(at, word)| (at, count(word)));
         let standing = |(word, count): (usize, usize)| Standing { number, word, count: count as u32 };
         counts.filter(|(_, count)| *count > 0).map(standing).collect()
@@ -255,6 +257,20 @@ impl Words {
         }
         self.standings.sort_unstable();
         self.standings.dedup_by_key(|standing| (standing.number, standing.word));
+        Ok(())
+    }
+
+    /// Reads what stands in these memories from their own terms: for few of them that costs less than the postings of a
+    /// common word, some 10 microseconds each.
+    fn read_texts(&mut self, reader: &Connection, numbers: &[Number]) -> Result<(), StoreError> {
+        let mut standings = Vec::new();
+        for &number in numbers {
+            if let Some(text) = attached_text(reader, number)? {
+                standings.extend(self.standing_in(number, &text));
+            }
+        }
+        self.replace(&numbers.iter().copied().collect(), standings);
+        self.words.iter_mut().for_each(|word| word.is_read = true);
         Ok(())
     }
 
@@ -314,8 +330,8 @@ impl Search<'_> {
 
     /// Adds what the common words find beyond what was found, after it.
     ///
-    /// First the newest postings are read and checked, which is enough unless the filter is selective; only then is
-    /// it worth to find out all that passes.
+    /// When few memories pass, their own words are read. Else the newest postings are read and checked first, which is
+    /// enough unless the filter is selective; only then is it worth to find out all that passes.
     fn add_common(
         &self,
         words: &mut Words,
@@ -323,6 +339,12 @@ impl Search<'_> {
         found: &mut Vec<Number>,
         enough: usize,
     ) -> Result<(), StoreError> {
+        let few = first_allowed(self.reader, &self.condition, FEW_ALLOWED + 1)?;
+        if few.len() <= FEW_ALLOWED {
+            words.read_texts(self.reader, &few)?;
+            *found = self.best(words, |number| few.binary_search(&number).is_ok())?;
+            return Ok(());
+        }
         self.add_steps(words, common.clone(), None, found, enough)?;
         let was_cut = words.words[common.clone()].iter().any(|word| word.memories > COMMON_POSTINGS_MAX as u64);
         if found.len() < enough && was_cut {
@@ -400,9 +422,16 @@ pub fn passing(
 /// # Errors
 /// Those of the database.
 pub fn allowed(reader: &Connection, condition: &Condition) -> Result<Vec<Number>, StoreError> {
-    let sql = format!("SELECT m.number FROM main.memory m WHERE {}", condition.sql);
+    first_allowed(reader, condition, usize::MAX)
+}
+
+/// As [`allowed`], but no more than `most`, whichever come first.
+fn first_allowed(reader: &Connection, condition: &Condition, most: usize) -> Result<Vec<Number>, StoreError> {
+    let sql = format!("SELECT m.number FROM main.memory m WHERE {} LIMIT ?", condition.sql);
     let mut statement = reader.prepare_cached(&sql)?;
-    let numbers = statement.query_map(params_from_iter(&condition.values), |row| row.get(0))?;
+    let most = Value::Integer(i64::try_from(most).unwrap_or(i64::MAX));
+    let values = condition.values.iter().chain(std::iter::once(&most));
+    let numbers = statement.query_map(params_from_iter(values), |row| row.get(0))?;
     let mut allowed: Vec<Number> = numbers.collect::<Result<_, _>>()?;
     allowed.sort_unstable();
     Ok(allowed)

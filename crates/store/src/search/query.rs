@@ -54,6 +54,12 @@ impl Term {
         format!("\"{}\"{star}", self.terms.replace('"', ""))
     }
 
+    /// How often it stands in terms with single spaces between, before and after them.
+    pub(super) fn count_in(&self, terms: &str) -> usize {
+        let end = if self.tail == Tail::Whole { " " } else { "" };
+        terms.matches(&format!(" {}{end}", self.terms)).count()
+    }
+
     /// The term when it is one and whole.
     pub(super) fn single(&self) -> Option<&str> {
         (self.tail == Tail::Whole && !self.terms.contains(' ')).then_some(&*self.terms)

@@ -149,8 +149,16 @@ pub(super) fn erase_within(index: &Transaction<'_>, numbers: &BTreeSet<Number>) 
 
 /// The terms of one memory as they stand in the index.
 pub(super) fn indexed_text(index: &Connection, number: Number) -> Result<Option<IndexedText>, StoreError> {
-    let sql = "SELECT content, labels, dates, parts FROM main.words WHERE rowid = ?1";
-    let mut statement = index.prepare_cached(sql)?;
+    read_text(index, "SELECT content, labels, dates, parts FROM main.words WHERE rowid = ?1", number)
+}
+
+/// The terms of one memory as a connection with the index attached sees them.
+pub(super) fn attached_text(reader: &Connection, number: Number) -> Result<Option<IndexedText>, StoreError> {
+    read_text(reader, "SELECT content, labels, dates, parts FROM text_index.words WHERE rowid = ?1", number)
+}
+
+fn read_text(connection: &Connection, sql: &str, number: Number) -> Result<Option<IndexedText>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
     let text = statement.query_row([number], |row| {
         Ok(IndexedText { content: row.get(0)?, labels: row.get(1)?, dates: row.get(2)?, parts: row.get(3)? })
     });
