@@ -201,6 +201,8 @@ def _recall(stage: _Stage) -> None:
     table.add_column("answer found")
     table.add_column("place", justify="right")
     right = 0
+    # What is left of a line beside the longest question, so that no row takes two.
+    room = min(50, max(20, stage.out.width - 56))
     questions = _asked(stage)
     with stage.open("builder", embedder=stage.embedder) as memory:
         memory.flush()
@@ -210,7 +212,7 @@ def _recall(stage: _Stage) -> None:
             right += bool(answers)
             if number < _QUESTIONS_SHOWN and answers:
                 place, content = answers[0]
-                table.add_row(question["question"], _short(content, 50), str(place))
+                table.add_row(question["question"], _short(content, room), str(place))
         stage.show(table)
         stage.check(
             right == len(questions), f"{right} of {len(questions)} questions have their answer in the first five"

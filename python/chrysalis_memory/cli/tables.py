@@ -93,13 +93,13 @@ def _part(value: float, is_most: bool) -> Text:
 def _how_scored(best: float, ranking: str) -> str:
     if ranking != "default":
         return f"score: what the ranking {ranking!r} makes of how well each fits, and of more"
-    return f"score: {best:.2f} (how likely the first is an answer), times sum, divided by the first sum"
+    return f"score: {best:.2f}, how likely the first is an answer, times sum / first sum"
 
 
 def _took(stages: Mapping[str, float]) -> str:
     """What the steps took, without those that took next to nothing."""
     took = {name.replace("_", " "): seconds * 1e3 for name, seconds in stages.items()}
-    steps = ", ".join(f"{name} {spent_ms:.1f}" for name, spent_ms in took.items() if spent_ms >= 0.05)
+    steps = ", ".join(f"{name} {spent_ms:.1f}" for name, spent_ms in took.items() if spent_ms >= 0.1)
     return f"took {sum(took.values()):.1f} ms" + (f": {steps}" if steps else "")
 
 
@@ -136,9 +136,8 @@ def _content(memory: Memory, why: str = "") -> Group:
         details.append(one_line(memory.speaker))
     details.extend(f"#{one_line(tag)}" for tag in memory.tags)
     below = Text("  ".join(details), style="dim")
-    if why:
-        below.append(f"  ({one_line(why)})", style="italic")
-    return Group(Text(shown), below)
+    reasons = [Text(one_line(why), style="dim italic")] if why else []
+    return Group(Text(shown), below, *reasons)
 
 
 def show_memory(memory: Memory, conflicts: Mapping[str, Sequence[Conflict]]) -> None:
