@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use chrysalis_core::payload::{Field, Value};
-use chrysalis_store::search::fuse::Mode;
+use chrysalis_store::search::mode::Mode;
 use chrysalis_store::{Durability, Edit, Query, Remember, Store, StoreOptions};
 use search_ground::Dice;
 

@@ -7,7 +7,7 @@
 
 use std::str::FromStr;
 
-use super::fuse::Mode;
+use super::mode::Mode;
 use crate::error::StoreError;
 
 /// The log-odds that the best hit answers the question: a line through what was matched.

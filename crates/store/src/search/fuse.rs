@@ -4,11 +4,10 @@
 //! on every kind of data it was measured on (`docs/recall.md`).
 
 use std::collections::HashMap;
-use std::str::FromStr;
 
 use super::Number;
 use super::confidence::{confidence, generous};
-use crate::error::StoreError;
+use super::mode::Mode;
 
 /// A memory of more words than this is long. Long memories hold more words and more passages, and so more chances to
 /// fit by accident.
@@ -31,40 +30,6 @@ const ANSWERING: f64 = 0.1;
 
 /// The share of the best score in a thread that all of the thread gets.
 const THREAD: f64 = 0.5;
-
-/// What a recall goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// Words and meaning, half and half, and what stands around a memory.
-    #[default]
-    Hybrid,
-    /// Words, and what stands around a memory.
-    Text,
-    /// Meaning alone.
-    Vector,
-}
-
-impl Mode {
-    /// The name that [`Mode::from_str`] reads.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hybrid => "hybrid",
-            Self::Text => "text",
-            Self::Vector => "vector",
-        }
-    }
-}
-
-impl FromStr for Mode {
-    type Err = StoreError;
-
-    fn from_str(name: &str) -> Result<Self, StoreError> {
-        [Self::Hybrid, Self::Text, Self::Vector]
-            .into_iter()
-            .find(|mode| mode.name() == name)
-            .ok_or_else(|| StoreError::Invalid(format!("{name:?} is no mode of recall: choose hybrid, text or vector")))
-    }
-}
 
 /// What is known of one candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -321,13 +286,5 @@ mod tests {
     #[test]
     fn nothing_found_fuses_to_nothing() {
         assert_eq!(fuse(Mode::Hybrid, &[], scale(0.0)), vec![]);
-    }
-
-    #[test]
-    fn names_of_modes_are_read_back() {
-        for mode in [Mode::Hybrid, Mode::Text, Mode::Vector] {
-            assert_eq!(mode.name().parse::<Mode>().ok(), Some(mode));
-        }
-        assert!("fuzzy".parse::<Mode>().is_err());
     }
 }

@@ -209,7 +209,11 @@ impl Words {
         let mut named: Vec<&Word> = places.iter().map(|at| &self.words[*at]).collect();
         named.retain(|word| word.asked.kind != AskedKind::Compound);
         named.sort_by_key(|word| word.order);
-        named.into_iter().map(|word| word.asked.surface.clone()).collect()
+        let as_asked = |word: &Word| match word.asked.kind {
+            AskedKind::Beginning => format!("{}*", word.asked.surface),
+            _ => word.asked.surface.clone(),
+        };
+        named.into_iter().map(as_asked).collect()
     }
 
     /// What stands in a text that the index does not hold.

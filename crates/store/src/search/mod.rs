@@ -18,6 +18,7 @@ pub mod fuse;
 mod letters;
 pub mod lookup;
 pub mod matrix;
+pub mod mode;
 pub mod nearest;
 pub mod packed;
 pub mod passages;
