@@ -76,6 +76,14 @@ def test_a_time_in_the_question_lifts_what_happened_then(logbook, question, refe
     assert "time: " in recall[0].why
 
 
+def test_a_time_that_a_memory_tells_of_is_lifted_too(memory):
+    memory.remember("the boat was oiled a month ago", id="oiled", occurred_at="2023-06-15T10:00:00Z")
+    memory.remember("the boat was sold today and is gone", id="sold", occurred_at="2023-06-15T10:00:00Z")
+    first = memory.recall("what was done with the boat in May 2023?")[0]
+    assert first.memory.id == "oiled"
+    assert "time: " in first.why
+
+
 def test_a_time_in_the_question_narrows_when_asked_to(logbook):
     assert ids(logbook.recall("the boat in May 2023", dates="narrow")) == ["2023-05-09"]
     assert ids(logbook.recall("the boat yesterday", dates="narrow", reference_time="2024-05-12")) == ["2024-05-11"]

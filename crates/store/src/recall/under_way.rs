@@ -61,6 +61,9 @@ impl<'a> UnderWay<'a> {
         let circumstances = Circumstances::read(self.store.indexes.mark(), &self.query.text, &words, &self.times);
         let mut context = self.around([by_words, by_meaning, self.by_time()?])?;
         self.add_then(&mut words, &mut context)?;
+        if !self.times.is_empty() {
+            context.read_told(self.searcher, self.query.offset)?;
+        }
         stages.end("context");
         let candidates = self.evidence(&words, &context, &circumstances)?;
         let scale = Scale { weight: words.weight(), rarity: words.rarity(), is_fitted: self.query.is_fitted };
@@ -183,8 +186,7 @@ impl<'a> UnderWay<'a> {
             }
             if let Some(row) = self.then.row(self.searcher, fused.number)? {
                 let (words, nearby) = context.words_at(fused.number, words);
-                let times = context.place(fused.number).map(|place| circumstances.fitting(place.at));
-                let times = times.map(|times| times.map(Expression::describe).collect()).unwrap_or_default();
+                let times = context.fitting(fused.number, circumstances).map(Expression::describe).collect();
                 hits.push(Found { row, fused: *fused, words, nearby, times });
             }
         }

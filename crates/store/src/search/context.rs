@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::filter::Condition;
 use super::fuse::Evidence;
 use super::lookup::{Standing, Words, passing};
 use super::place::{Neighbours, Place, neighbours, places, speaker_digest};
-use super::when::{self, Expression};
+use super::when::{self, Expression, Interval};
 use super::{Number, StoreMark};
 use crate::error::StoreError;
 
@@ -45,15 +45,10 @@ impl Circumstances {
         Self { speakers, times }
     }
 
-    /// The times that the question names and that fit a memory of this time.
-    pub fn fitting(&self, at_ms: i64) -> impl Iterator<Item = &Expression> {
-        self.times.iter().map(|(time, _)| time).filter(move |time| fit(time, at_ms) > 0.5)
-    }
-
     /// Counts the words of a time as standing, to some degree, in a memory of that time.
-    fn add_times(&self, place: &Place, standing: &[Standing], fullness: &mut [Fullness]) {
+    fn add_times(&self, (place, told): (&Place, &[Interval]), standing: &[Standing], fullness: &mut [Fullness]) {
         for (time, named) in &self.times {
-            let fit = fit(time, place.at);
+            let fit = fit(time, place.at, told);
             for &word in named.iter().filter(|_| fit > 0.0) {
                 let count = standing.iter().find(|standing| standing.word == word).map_or(0, |standing| standing.count);
                 let standing = Standing::fullness(f64::from(count) + TIME_COUNT * fit, place.length);
@@ -64,8 +59,8 @@ impl Circumstances {
 }
 
 /// How well one time of the question fits a memory, from 0 to 1.
-fn fit(time: &Expression, at_ms: i64) -> f64 {
-    when::fit(std::slice::from_ref(time), at_ms, &[])
+fn fit(time: &Expression, at_ms: i64, told: &[Interval]) -> f64 {
+    when::fit(std::slice::from_ref(time), at_ms, told)
 }
 
 fn words_of(time: &Expression, words: &Words) -> Vec<usize> {
@@ -76,11 +71,14 @@ fn words_of(time: &Expression, words: &Words) -> Vec<usize> {
 }
 
 /// The candidates of a recall with all that is known of what stands around them.
+#[derive(Default)]
 pub struct Context {
     /// The candidates and those of their neighbours that pass the filter.
     pub candidates: Vec<Number>,
     places: HashMap<Number, Place>,
     neighbours: HashMap<Number, Neighbours>,
+    /// The times that candidates tell of.
+    told: HashMap<Number, Vec<Interval>>,
 }
 
 impl Context {
@@ -90,7 +88,7 @@ impl Context {
     /// Those of the database.
     pub fn alone(reader: &Connection, found: Vec<Number>) -> Result<Self, StoreError> {
         let places = places(reader, found.iter().copied())?;
-        Ok(Self { candidates: found, places, neighbours: HashMap::new() })
+        Ok(Self { candidates: found, places, ..Self::default() })
     }
 
     /// Looks around the candidates. A neighbour of one of the `leading` becomes a candidate too: it may be the answer to
@@ -104,7 +102,7 @@ impl Context {
         leading: &HashSet<Number>,
         condition: &Condition,
     ) -> Result<Self, StoreError> {
-        let mut context = Self { candidates: found, places: HashMap::new(), neighbours: HashMap::new() };
+        let mut context = Self { candidates: found, ..Self::default() };
         context.look_around(reader, 0)?;
         let mut beside: HashSet<Number> = context.beside(|number| leading.contains(&number)).collect();
         for known in &context.candidates {
@@ -129,6 +127,36 @@ impl Context {
     fn beside(&self, of: impl Fn(Number) -> bool) -> impl Iterator<Item = Number> {
         let chosen = self.neighbours.iter().filter(move |(number, _)| of(**number));
         chosen.flat_map(|(_, beside)| beside.before.iter().chain(&beside.after)).copied()
+    }
+
+    /// Reads the times that the candidates tell of: "yesterday", said on 8 May, is 7 May.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn read_told(&mut self, reader: &Connection, offset_minutes: i32) -> Result<(), StoreError> {
+        let mut statement = reader.prepare_cached("SELECT content FROM main.memory WHERE number = ?1")?;
+        for &number in &self.candidates {
+            let Some(place) = self.places.get(&number) else { continue };
+            let content: Option<String> = statement.query_row([number], |row| row.get(0)).optional()?;
+            let told = content.map(|content| when::mentioned(&content, place.at, offset_minutes));
+            self.told.insert(number, told.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    fn told(&self, number: Number) -> &[Interval] {
+        self.told.get(&number).map_or(&[], Vec::as_slice)
+    }
+
+    /// The times of the question that a candidate fits.
+    pub fn fitting<'a>(
+        &'a self,
+        number: Number,
+        circumstances: &'a Circumstances,
+    ) -> impl Iterator<Item = &'a Expression> {
+        let place = self.places.get(&number);
+        let fits = move |time: &&Expression| place.is_some_and(|place| fit(time, place.at, self.told(number)) > 0.5);
+        circumstances.times.iter().map(|(time, _)| time).filter(fits)
     }
 
     /// Where a candidate stands, if the index holds it.
@@ -187,7 +215,7 @@ impl Context {
         let mut fullness = vec![Fullness::default(); words.words.len()];
         self.add(number, words, 1.0, &mut fullness);
         if let Some(place) = self.places.get(&number) {
-            circumstances.add_times(place, words.of(number), &mut fullness);
+            circumstances.add_times((place, self.told(number)), words.of(number), &mut fullness);
         }
         if let Some(before) = self.before(number) {
             let asks = self.places.get(&before).is_some_and(|place| place.asks);
