@@ -25,7 +25,7 @@ def why(evidence: Mapping[str, Any]) -> str:
         "said by whom you named" if parts.get("speaker") else "",
         f"time: {', '.join(map(_time, evidence['times']))}" if evidence["times"] else "",
         "follows a question that fits" if parts.get("answering") else "",
-        "in a thread that fits" if _is_lent_much(parts) else "",
+        "in a thread that fits" if parts.get("thread") else "",
     ]
     return "; ".join(reason for reason in reasons if reason)
 
@@ -34,12 +34,6 @@ def _time(described: str) -> str:
     """The words of the question, and in brackets the days that were read from them."""
     said, colon, read = described.partition(": ")
     return f"{said} ({read})" if colon else said
-
-
-def _is_lent_much(parts: Mapping[str, float]) -> bool:
-    """Whether another memory of the thread fits better: half of the best in a thread goes to all of it."""
-    own = sum(value for name, value in parts.items() if name not in {"thread", "answering"})
-    return parts.get("thread", 0.0) > 0.5 * own + 1e-9
 
 
 def missing(without_vector: int, changed_since: int, batch_unseen: bool) -> list[str]:

@@ -26,10 +26,11 @@ const SPEAKER: f64 = 0.3;
 const ASKING: f64 = -0.1;
 
 /// The share of a question's own score that the memory after it gets: it may be the answer.
-const ANSWERING: f64 = 0.1;
+const ANSWERING: f64 = 1.0 / 15.0;
 
-/// The share of the best score in a thread that all of the thread gets.
-const THREAD: f64 = 0.5;
+/// The share of what the best in a thread has more that a memory of the thread gets. The best itself, and a memory in no
+/// thread, get nothing, and need nothing.
+const THREAD: f64 = 1.0 / 3.0;
 
 /// What is known of one candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -205,7 +206,8 @@ fn add_surroundings(candidates: &[Evidence], fused: &mut [Fused]) {
     for (candidate, hit) in candidates.iter().zip(fused.iter_mut()) {
         let before = candidate.before.and_then(|number| of_number.get(&number));
         hit.parts.answering = before.filter(|(_, asks)| *asks).map_or(0.0, |(score, _)| ANSWERING * score.max(0.0));
-        hit.parts.thread = THREAD * candidate.thread.and_then(|thread| of_thread.get(&thread)).copied().unwrap_or(0.0);
+        let best = candidate.thread.and_then(|thread| of_thread.get(&thread)).copied();
+        hit.parts.thread = THREAD * best.map_or(0.0, |best| best - hit.score);
         hit.score = hit.parts.sum();
     }
 }
@@ -281,6 +283,12 @@ mod tests {
         let beside = Evidence { thread: Some(7), ..candidate(3, 1.0, None) };
         let elsewhere = candidate(4, 1.0, None);
         assert_eq!(numbers(Mode::Text, &[elsewhere, beside, answer, question]), vec![1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn standing_in_a_thread_alone_is_no_merit() {
+        let threaded = Evidence { thread: Some(7), ..candidate(1, 1.0, None) };
+        assert_eq!(numbers(Mode::Text, &[threaded, candidate(2, 1.1, None)]), vec![2, 1]);
     }
 
     #[test]
