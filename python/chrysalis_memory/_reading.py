@@ -109,9 +109,16 @@ class Reading(Opened):
         k, query = whole("k", k, 1), text("query", query)
         if mode not in {"hybrid", "text", "vector"}:
             raise ValueError(f"mode is {mode!r}; it must be hybrid, text or vector")
-        filters = core_filters(scope=scope, tier=tier, memory_type=memory_type, tags=tags, thread=thread)
-        filters |= {"speaker": whole_text("speaker", speaker)}
-        filters |= {"since": moment("since", since), "until": moment("until", until)}
+        filters = core_filters(
+            scope=scope,
+            tier=tier,
+            memory_type=memory_type,
+            tags=tags,
+            thread=thread,
+            speaker=speaker,
+            since=since,
+            until=until,
+        )
         filters |= {"min_importance": core_least(min_importance), "now": now_ms()}
         asked = core_question(reference_time, threshold, dates)
         asked |= {"as_of": moment("as_of", as_of), "mode": mode, "prefix": prefix}
@@ -300,6 +307,7 @@ def core_filters(
     memory_type: str | None = None,
     tags: Iterable[str] | None = None,
     thread: str | None = None,
+    speaker: str | None = None,
     since: Instant | None = None,
     until: Instant | None = None,
 ) -> Said:
@@ -310,6 +318,7 @@ def core_filters(
         "memory_type": None if memory_type is None else text("memory_type", memory_type),
         "tags": None if tags is None else texts("tags", tags),
         "thread": None if thread is None else text("thread", thread),
+        "speaker": None if speaker is None else text("speaker", speaker),
         "since": moment("since", since),
         "until": moment("until", until),
     }
@@ -336,11 +345,6 @@ def _utc_offset(at_ms: int) -> int:
     except (OverflowError, OSError, ValueError):
         return 0
     return 0 if offset is None else int(offset.total_seconds() // 60)
-
-
-def whole_text(name: str, value: str | None) -> str | None:
-    """A filter that matches a text whole; None is no filter."""
-    return None if value is None else text(name, value)
 
 
 def core_least(min_importance: float | None) -> float | None:

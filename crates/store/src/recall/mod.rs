@@ -123,8 +123,9 @@ impl Store {
         let mut stages = Stages::start();
         let searcher = self.searchers.take(self)?;
         self.indexes.catch_up_text(&searcher)?;
+        let under_way = UnderWay::start(self, &searcher, query)?;
         stages.end("catch_up");
-        let answer = UnderWay::start(self, &searcher, query)?.answer(&mut stages)?;
+        let answer = under_way.answer(&mut stages)?;
         self.searchers.give_back(searcher);
         Ok(Answer { batch_unseen: self.writer.in_batch(), stages, ..answer })
     }

@@ -1,6 +1,7 @@
 //! One recall under way, step by step.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -11,6 +12,7 @@ use crate::search::context::{Circumstances, Context};
 use crate::search::filter::Filter;
 use crate::search::fuse::{Evidence, Fused, Scale, fuse};
 use crate::search::lookup::{self, Wanted, Words};
+use crate::search::matrix::Matrix;
 use crate::search::mode::Mode;
 use crate::search::stages::Stages;
 use crate::search::when::{self, Expression};
@@ -31,6 +33,8 @@ pub(super) struct UnderWay<'a> {
     query: &'a Query,
     then: Then,
     times: Vec<Expression>,
+    /// The vectors to search and the question's own, when the recall goes by them.
+    vectors: Option<(Arc<Matrix>, &'a [f32])>,
     wanted: usize,
 }
 
@@ -48,8 +52,14 @@ impl<'a> UnderWay<'a> {
             Some(at) => Then::at(store, searcher, at, &filter)?,
             None => Then::now(&filter),
         };
+        let vectors = match &query.vector {
+            Some((model, vector)) if query.mode != Mode::Text => {
+                Some((store.indexes.matrix(model)?, vector.as_slice()))
+            }
+            _ => None,
+        };
         let wanted = query.k.saturating_mul(CANDIDATES_PER_HIT).max(CANDIDATES_MIN);
-        Ok(Self { store, searcher, query, then, times, wanted })
+        Ok(Self { store, searcher, query, then, times, vectors, wanted })
     }
 
     pub(super) fn answer(&self, stages: &mut Stages) -> Result<Answer, StoreError> {
@@ -87,9 +97,8 @@ impl<'a> UnderWay<'a> {
     }
 
     fn by_meaning(&self) -> Result<Vec<Number>, StoreError> {
-        let Some((model, vector)) = self.vector() else { return Ok(Vec::new()) };
-        let vectors = self.store.indexes.matrix(model)?;
-        let near = nearest::search(self.searcher, &vectors, vector, &self.then.filter, self.wanted)?;
+        let Some((vectors, vector)) = &self.vectors else { return Ok(Vec::new()) };
+        let near = nearest::search(self.searcher, vectors, vector, &self.then.filter, self.wanted)?;
         Ok(near.into_iter().map(|hit| hit.number).collect())
     }
 
@@ -158,15 +167,10 @@ impl<'a> UnderWay<'a> {
 
     /// The cosines of candidates; of those that were written since, a vector tells what they say now.
     fn cosines(&self, candidates: &[Number]) -> Result<HashMap<Number, f64>, StoreError> {
-        let Some((model, vector)) = self.vector() else { return Ok(HashMap::new()) };
+        let Some((vectors, vector)) = &self.vectors else { return Ok(HashMap::new()) };
         let unchanged = candidates.iter().copied().filter(|number| !self.then.rows.contains_key(number));
-        let hits = self.store.indexes.matrix(model)?.cosines(vector, &unchanged.collect::<Vec<_>>())?;
+        let hits = vectors.cosines(vector, &unchanged.collect::<Vec<_>>())?;
         Ok(hits.into_iter().map(|hit| (hit.number, f64::from(hit.cosine))).collect())
-    }
-
-    fn vector(&self) -> Option<(&str, &[f32])> {
-        let (model, vector) = self.query.vector.as_ref().filter(|_| self.query.mode != Mode::Text)?;
-        Some((model, vector))
     }
 
     /// Loads the best that reach the threshold.
@@ -194,8 +198,8 @@ impl<'a> UnderWay<'a> {
     }
 
     fn without_vector(&self) -> Result<usize, StoreError> {
-        let Some((model, _)) = self.vector() else { return Ok(0) };
-        let (memories, embedded) = self.store.vector_state(model)?;
+        let Some((vectors, _)) = &self.vectors else { return Ok(0) };
+        let (memories, embedded) = self.store.vector_state(vectors.model())?;
         Ok(memories.saturating_sub(embedded))
     }
 }

@@ -159,11 +159,6 @@ impl Context {
         circumstances.times.iter().map(|(time, _)| time).filter(fits)
     }
 
-    /// Where a candidate stands, if the index holds it.
-    pub fn place(&self, number: Number) -> Option<&Place> {
-        self.places.get(&number)
-    }
-
     /// Takes up a memory as it was at another time than the index holds it.
     pub fn put(&mut self, number: Number, place: Place) {
         // Whoever the index could not find by these words has no place yet, or one only as a neighbour.
