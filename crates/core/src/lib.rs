@@ -19,5 +19,6 @@ pub mod merge;
 pub mod operation;
 pub mod payload;
 pub mod sign;
+pub mod sync;
 
 pub use error::{Refusal, Result};

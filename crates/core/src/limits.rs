@@ -32,6 +32,18 @@ pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
 const _: () = assert!(OPERATION_BYTES_MAX < FRAME_BYTES_MAX);
 
+/// Wishes in one message, and log states in one list: a full list of them fits a frame.
+pub const WANTS_MAX: usize = 8 * 1024;
+
+/// Places that one probe asks about.
+pub const PROBES_MAX: usize = 64;
+
+/// Single operations that one message asks for.
+pub const FINDS_MAX: usize = 256;
+
+/// Bytes of a replica's address.
+pub const ADDRESS_BYTES_MAX: usize = 256;
+
 /// Bytes of a memory's id.
 pub const MEMORY_ID_BYTES_MAX: usize = 256;
 

@@ -1,0 +1,7 @@
+//! Sync: how replicas that are linked come to hold the same operations.
+//!
+//! Machines without clock, randomness or I/O. Bytes and the time go in; bytes, operations to be stored and the time of
+//! the next look come out. One protocol serves hub, peer and simulator. A driver owns the transports and calls them.
+
+pub mod message;
+pub mod replica;
