@@ -1,0 +1,5 @@
+//! Many replicas in one process, under a seed: the machines that a hub and its agents run, over a network, clocks and
+//! disks that fail as they are told to.
+//!
+//! Nothing here stands in for the core: replicas admit, merge and speak as they do anywhere. What is simulated is the
+//! world around them.
