@@ -20,7 +20,7 @@ use crate::folder::Folder;
 use crate::readers::{ReadConnection, Readers};
 use crate::row::{self, MemoryRow};
 use crate::schema::{self, FORMAT};
-use crate::turn::{Clock, Shared, Turn, random};
+use crate::turn::{Clock, Randomness, Shared, Turn, random, system_randomness};
 use crate::writer::Writer;
 
 /// How a store is opened.
@@ -34,6 +34,8 @@ pub struct StoreOptions {
     pub payload_bytes_max: usize,
     /// The present.
     pub clock: Clock,
+    /// Where salts and epochs come from. They must not be guessed: anything but the default is for simulations.
+    pub randomness: Randomness,
 }
 
 impl Default for StoreOptions {
@@ -43,6 +45,7 @@ impl Default for StoreOptions {
             connection: ConnectionOptions::default(),
             payload_bytes_max: limits::PAYLOAD_BYTES_DEFAULT,
             clock: Arc::new(system_clock),
+            randomness: Arc::new(system_randomness),
         }
     }
 }
@@ -101,6 +104,7 @@ impl Store {
             key,
             space: wanted.clone(),
             clock: Arc::clone(&options.clock),
+            randomness: Arc::clone(&options.randomness),
             payload_bytes_max: options.payload_bytes_max,
         };
         let path = folder.database();

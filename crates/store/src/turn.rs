@@ -21,6 +21,9 @@ use crate::writer::TransactionState;
 /// Where the present comes from, in ms since the Unix epoch: the system's clock, or a test's.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// Where salts and epochs come from: the system's randomness, or a simulation's seed.
+pub type Randomness = Arc<dyn Fn(&mut [u8]) -> Result<(), StoreError> + Send + Sync>;
+
 /// What all transactions of a store share.
 pub struct Shared {
     /// The replica's key.
@@ -29,8 +32,18 @@ pub struct Shared {
     pub space: Space,
     /// The present.
     pub clock: Clock,
+    /// Bytes that nobody can guess.
+    pub randomness: Randomness,
     /// Bytes of payload that this replica allows itself.
     pub payload_bytes_max: usize,
+}
+
+impl Shared {
+    fn random<const N: usize>(&self) -> Result<[u8; N], StoreError> {
+        let mut bytes = [0; N];
+        (self.randomness)(&mut bytes)?;
+        Ok(bytes)
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -118,7 +131,7 @@ impl Turn {
     fn draft(&self, connection: &Connection, payload: Payload, expires_ms: Option<u64>) -> Result<Draft, StoreError> {
         Ok(Draft {
             payload,
-            salt: Salt(random()?),
+            salt: Salt(self.shared.random()?),
             now_ms: (self.shared.clock)(),
             expires_ms,
             dependencies: self.tables(connection).unseen_heads()?,
@@ -129,7 +142,7 @@ impl Turn {
     /// Opens a new epoch of the own log; the one before stays, and is continued by nobody.
     pub fn open_epoch(&mut self, connection: &Connection, grant: Option<Grant>) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
-        let (replica, epoch) = (shared.key.public(), Epoch(random()?));
+        let (replica, epoch) = (shared.key.public(), Epoch(shared.random()?));
         let open = Open { space: shared.space.clone(), replica, epoch, grant };
         let now_ms = (shared.clock)();
         let role = open.role(now_ms, None)?;
@@ -155,8 +168,12 @@ impl Turn {
 /// [`StoreError::Internal`] when the system has no randomness to give.
 pub fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| StoreError::Internal(format!("no randomness: {error}")))?;
+    system_randomness(&mut bytes)?;
     Ok(bytes)
+}
+
+pub(crate) fn system_randomness(bytes: &mut [u8]) -> Result<(), StoreError> {
+    getrandom::fill(bytes).map_err(|error| StoreError::Internal(format!("no randomness: {error}")))
 }
 
 impl From<chrysalis_core::Refusal> for StoreError {

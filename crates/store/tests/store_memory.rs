@@ -180,3 +180,25 @@ fn concurrent_values_of_a_metadata_key_stay_visible() {
     assert_eq!((losers.len(), losers[0].0), (1, "page"));
     assert_ne!(Some(read[0].1), losers[0].2);
 }
+
+#[test]
+fn with_one_clock_and_one_seed_two_stores_write_the_same_operations() {
+    let write = || {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("key"), [7; 32]).unwrap();
+        let drawn = std::sync::Mutex::new(0_u8);
+        let randomness = std::sync::Arc::new(move |bytes: &mut [u8]| {
+            let mut drawn = drawn.lock().unwrap();
+            *drawn += 1;
+            bytes.fill(*drawn);
+            Ok(())
+        });
+        let clock = std::sync::Arc::new(|| 1_767_225_600_000);
+        let store = Store::open(folder.path(), StoreOptions { clock, randomness, ..StoreOptions::default() }).unwrap();
+        let mut edit = Edit::default();
+        edit.set(Field::Content, Value::Text("said".to_owned()));
+        store.remember("anna", Remember { id: Some("one".to_owned()), edit }).unwrap();
+        store.head().unwrap()
+    };
+    assert_eq!(write(), write());
+}
