@@ -3,3 +3,5 @@
 //!
 //! Nothing here stands in for the core: replicas admit, merge and speak as they do anywhere. What is simulated is the
 //! world around them.
+
+pub mod random;
