@@ -3,7 +3,11 @@
 //! Machines without clock, randomness or I/O. Bytes and the time go in; bytes, operations to be stored and the time of
 //! the next look come out. One protocol serves hub, peer and simulator. A driver owns the transports and calls them.
 
+pub mod book;
+pub mod gossip;
 pub mod memory;
 mod memory_reads;
 pub mod message;
+pub mod random;
 pub mod replica;
+pub mod rounds;
