@@ -375,7 +375,7 @@ impl Overlay {
     }
 
     fn link(&mut self, from: usize, to: &Address, now: u64) {
-        let number = (0..self.machines.len()).find(|number| address(*number) == *to).unwrap();
+        let Some(number) = (0..self.machines.len()).find(|number| address(*number) == *to) else { return };
         if number == from {
             return self.machines[from].dial_failed(to, now);
         }
