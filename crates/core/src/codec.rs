@@ -121,7 +121,7 @@ impl Encoder {
 }
 
 /// Reads canonical CBOR from a slice, refusing whatever is not.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoder<'a> {
     rest: &'a [u8],
 }
@@ -226,6 +226,11 @@ impl<'a> Decoder<'a> {
     /// The head of an array of at most `max` elements: its length.
     pub fn array_up_to(&mut self, max: usize, what: &'static str) -> Result<usize> {
         self.length(ARRAY, max, what)
+    }
+
+    /// Whether the next value is an array.
+    pub fn is_array(&self) -> Result<bool> {
+        Ok(self.peek()? >> 5 == ARRAY)
     }
 
     /// Null, or a value.

@@ -6,6 +6,9 @@
 /// Version of the operation format: the first element of every header.
 pub const FORMAT_VERSION: u64 = 1;
 
+/// Version of the protocol that nodes speak: the first element of every message.
+pub const PROTOCOL_VERSION: u64 = 1;
+
 /// Bytes of one header. The largest legal header (16 dependencies) takes about 1.1 KiB; the rest is room.
 pub const HEADER_BYTES_MAX: usize = 2 * 1024;
 
@@ -40,6 +43,26 @@ pub const PROBES_MAX: usize = 64;
 
 /// Single operations that one message asks for.
 pub const FINDS_MAX: usize = 256;
+
+/// Bytes of segments in one frame: what heads and lists around them take stays below the rest.
+pub const CARRIED_BYTES_MAX: usize = FRAME_BYTES_MAX - 2 * 1024;
+
+const _: () = assert!(OPERATION_BYTES_MAX + 64 < CARRIED_BYTES_MAX);
+
+/// Proofs in one message; one of two full branches takes up to 260 KiB, and most are of two headers.
+pub const PROOFS_MAX: usize = 256;
+
+/// Peers in one message: more than anyone dials.
+pub const PEERS_MAX: usize = 1024;
+
+/// Ranges in one message; with [`WANTS_MAX`] log states among them they fit a frame.
+pub const RANGES_MAX: usize = 2 * 1024;
+
+/// Bytes of a stable code that one node tells another.
+pub const CODE_BYTES_MAX: usize = 64;
+
+/// Bytes of the words in which a node says why it closes a link.
+pub const WHY_BYTES_MAX: usize = 512;
 
 /// Bytes of a replica's address.
 pub const ADDRESS_BYTES_MAX: usize = 256;

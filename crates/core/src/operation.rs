@@ -210,6 +210,14 @@ impl Operation {
         Ok(Self { header, header_bytes: header_bytes.into(), fingerprint: fingerprint(header_bytes), signature, body })
     }
 
+    /// Writes out a header that came in other words than its own bytes; checks what it shows by itself. The body is the
+    /// one that its length and commitment were taken from.
+    pub(crate) fn from_header(header: Header, signature: Signature, body: Option<Body>) -> Result<Self> {
+        header.check()?;
+        let header_bytes: Arc<[u8]> = header.encode().into();
+        Ok(Self { fingerprint: fingerprint(&header_bytes), header, header_bytes, signature, body })
+    }
+
     /// Reads the encoding that links and bundles carry.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > limits::OPERATION_BYTES_MAX {

@@ -4,6 +4,7 @@ use crate::fork::Proof;
 use crate::id::{Fingerprint, LogId, ReplicaKey, Signature, SpaceId};
 use crate::operation::Operation;
 
+use super::packed::PackedSegment;
 use super::replica::{LogState, Segment, Tip, Want};
 
 /// Sixteen or more random bytes of each side keep a handshake from being played again.
@@ -33,10 +34,8 @@ pub enum Message {
     },
     /// Operations: asked for, or pushed as they come.
     Segments {
-        /// Each a run of one log. On the wire in short form unless `plain`.
-        segments: Vec<Segment>,
-        /// Whether headers stand in full.
-        plain: bool,
+        /// Each a run of one log.
+        segments: Vec<Carried>,
         /// Whether this ends the answer to the last want.
         last: bool,
     },
@@ -91,6 +90,15 @@ pub enum Message {
         /// Why, in words.
         why: String,
     },
+}
+
+/// A run of one log, as it travels.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Carried {
+    /// In short form, for whoever holds what it builds on.
+    Packed(PackedSegment),
+    /// With its headers in full.
+    Plain(Segment),
 }
 
 /// First word: who speaks, of what, and in which versions.

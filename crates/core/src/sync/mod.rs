@@ -4,10 +4,14 @@
 //! the next look come out. One protocol serves hub, peer and simulator. A driver owns the transports and calls them.
 
 pub mod book;
+pub mod carry;
+pub mod frame;
 pub mod gossip;
 pub mod memory;
 mod memory_reads;
 pub mod message;
+mod message_codec;
+pub mod packed;
 pub mod random;
 pub mod replica;
 pub mod rounds;
