@@ -56,7 +56,7 @@ pub const PROOFS_MAX: usize = 256;
 pub const PEERS_MAX: usize = 1024;
 
 /// Ranges in one message; with [`WANTS_MAX`] log states among them they fit a frame.
-pub const RANGES_MAX: usize = 2 * 1024;
+pub const RANGES_MAX: usize = 4 * 1024;
 
 /// Bytes of a stable code that one node tells another.
 pub const CODE_BYTES_MAX: usize = 64;

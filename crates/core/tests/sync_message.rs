@@ -35,7 +35,7 @@ fn messages() -> Vec<(&'static str, Message)> {
     };
     let ranges = vec![
         Range { until: Some(LogId([1; 32])), content: RangeContent::Skip },
-        Range { until: Some(LogId([2; 32])), content: RangeContent::Digest([5; 32]) },
+        Range { until: Some(LogId([2; 32])), content: RangeContent::Digest([5; 16]) },
         Range { until: Some(log), content: RangeContent::States { states: states.clone(), answer: false } },
         Range { until: None, content: RangeContent::States { states: Vec::new(), answer: true } },
     ];
@@ -125,7 +125,7 @@ fn the_longest_lists_fit_a_frame_and_longer_ones_are_refused() {
     let summary =
         |count| Message::Summary(Summary { root: [3; 48], logs: 2, states: Some(states(count)), complete: true });
     let ranges = |ranges: usize, count| {
-        let digest = Range { until: Some(LogId([1; 32])), content: RangeContent::Digest([5; 32]) };
+        let digest = Range { until: Some(LogId([1; 32])), content: RangeContent::Digest([5; 16]) };
         let mut ranges = vec![digest; ranges - 1];
         let content = RangeContent::States { states: states(count), answer: true };
         ranges.push(Range { until: None, content });

@@ -140,7 +140,7 @@ pub struct Summary {
     pub complete: bool,
 }
 
-/// A range of logs, from where the one before it ended up to and without `until`.
+/// A range of logs, from where the one before it ended up to and without `until`. Behind the last, nothing is to say.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Range {
     /// The end; none for the end of all.
@@ -154,8 +154,8 @@ pub struct Range {
 pub enum RangeContent {
     /// Nothing to say: dealt with, or equal.
     Skip,
-    /// First 32 bytes of the SHA-384 over the log states, in order.
-    Digest([u8; 32]),
+    /// Salted digest of the log states, in order: see [`super::reconcile`].
+    Digest([u8; 16]),
     /// The log states; `answer` when the other side need not send its own.
     States {
         /// In order.

@@ -200,43 +200,50 @@ fn read_summary(d: &mut Decoder<'_>) -> Result<Summary> {
     })
 }
 
+/// Kinds of content are told by the form of the value: digests by far the most, so they cost no head of their own.
 fn write_range(e: &mut Encoder, range: &Range) {
     e.array(2).optional(range.until, |e, until| {
-        e.bytes(until.as_bytes());
+        let zeros = until.0.iter().rev().take_while(|byte| **byte == 0).count();
+        e.bytes(&until.0[..LogId::LENGTH - zeros]);
     });
     match &range.content {
-        RangeContent::Skip => {
-            e.null();
-        }
-        RangeContent::Digest(digest) => {
-            e.array(2).uint(0).bytes(digest);
-        }
-        RangeContent::States { states, answer } => {
-            e.array(2).uint(1 + u64::from(*answer)).list(states.iter(), write_state);
-        }
-    }
+        RangeContent::Skip => e.null(),
+        RangeContent::Digest(digest) => e.bytes(digest),
+        RangeContent::States { states, answer } => e.array(2).uint(u64::from(*answer)).list(states.iter(), write_state),
+    };
 }
 
 fn read_ranges(d: &mut Decoder<'_>) -> Result<Vec<Range>> {
     let mut room = limits::WANTS_MAX;
     d.list(limits::RANGES_MAX, "ranges", |d| {
         d.array(2, "a range has two elements")?;
-        let until = d.optional(read_log)?;
+        let until = d.optional(read_bound)?;
         let content = d.optional(|d| read_range_content(d, &mut room))?.unwrap_or(RangeContent::Skip);
         Ok(Range { until, content })
     })
 }
 
+/// A log, without the zeros at its end.
+fn read_bound(d: &mut Decoder<'_>) -> Result<LogId> {
+    let bytes = d.bytes(LogId::LENGTH, "end of a range")?;
+    if bytes.last() == Some(&0) {
+        return Err(Refusal::Malformed("the end of a range ends in zeros"));
+    }
+    let mut bound = [0; LogId::LENGTH];
+    bound[..bytes.len()].copy_from_slice(bytes);
+    Ok(LogId(bound))
+}
+
 /// `room` is how many states the ranges that follow may still hold, so that all together stay in their bound.
 fn read_range_content(d: &mut Decoder<'_>, room: &mut usize) -> Result<RangeContent> {
-    d.array(2, "what is in a range has two elements")?;
-    let form = d.uint(2, "form of a range")?;
-    if form == 0 {
+    if !d.is_array()? {
         return Ok(RangeContent::Digest(read_array(d, "digest of a range")?));
     }
+    d.array(2, "what is in a range has two elements")?;
+    let answer = read_flag(d)?;
     let states = d.list(*room, "log states", read_state)?;
     *room -= states.len();
-    Ok(RangeContent::States { states, answer: form == 2 })
+    Ok(RangeContent::States { states, answer })
 }
 
 fn write_segments(e: &mut Encoder, segments: &[Carried], last: bool) {

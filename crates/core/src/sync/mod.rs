@@ -13,5 +13,6 @@ pub mod message;
 mod message_codec;
 pub mod packed;
 pub mod random;
+pub mod reconcile;
 pub mod replica;
 pub mod rounds;
