@@ -15,7 +15,7 @@ use super::message::{Address, Peer};
 use super::random::Random;
 use super::rounds::{Mode, rounds_estimate};
 
-/// A link, as the driver of a node numbers it.
+/// One transport, as the driver of a node numbers it. A number is never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct LinkId(pub u64);
 
@@ -162,6 +162,11 @@ impl Gossip {
             shuffle_ms: 0,
             revive_ms: 0,
         }
+    }
+
+    /// Tells it whose replica this is, when that was not known before. It never calls itself.
+    pub fn set_own(&mut self, own: ReplicaKey) {
+        self.own = own;
     }
 
     /// The settings.

@@ -1,0 +1,238 @@
+//! Comparing with a peer: digests first, then what changed since both last agreed, then all.
+
+use std::collections::BTreeMap;
+
+use crate::id::LogId;
+use crate::sync::message::{Message, Range, Summary};
+use crate::sync::reconcile;
+use crate::sync::replica::{LogState, Replica};
+
+use super::status::{Effect, LinkId, NodeEvent};
+use super::step::Step;
+
+/// Least ms between two comparisons that one link begins: many reasons to compare are one.
+pub(super) const PAUSE_MS: u64 = 100;
+
+/// The digest of all log states at a position.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Root {
+    pub(super) position: u64,
+    pub(super) digest: [u8; 48],
+    pub(super) logs: u64,
+}
+
+impl<R: Replica> Step<'_, R> {
+    /// The digest of what is here now. Made again only when something changed.
+    fn root(&mut self) -> Result<Root, R::Error> {
+        let position = self.replica.position()?;
+        if let Some(root) = self.node.root.filter(|root| root.position == position) {
+            return Ok(root);
+        }
+        let states = self.replica.states()?;
+        let root = Root { position, digest: reconcile::root(&states), logs: states.len() as u64 };
+        self.node.root = Some(root);
+        Ok(root)
+    }
+
+    /// Begins the comparisons that are wanted, unless one is under way.
+    pub(super) fn begin_exchanges(&mut self) -> Result<(), R::Error> {
+        for id in self.node.ready() {
+            let now_ms = self.now_ms;
+            let Some(link) = self.node.links.get_mut(&id) else { continue };
+            let exchange = &mut link.exchange;
+            let free = exchange.asked_ms.is_none() && link.fetch.is_none() && link.back_off_ms <= now_ms;
+            if !free || exchange.begun_ms + PAUSE_MS > now_ms && exchange.begun_ms > 0 {
+                continue;
+            }
+            if exchange.wanted {
+                self.begin_exchange(id)?;
+            } else if exchange.compare && link.claims.is_empty() {
+                self.ask(id, |root| Summary { root: root.digest, logs: root.logs, states: None, complete: true })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_exchange(&mut self, id: LinkId) -> Result<(), R::Error> {
+        // Who was removed meanwhile is told nothing more.
+        let key = self.node.links.get(&id).and_then(|link| link.key);
+        let role = key.map(|key| self.replica.role_of(&key)).transpose()?.flatten();
+        let open = self.is_open_space();
+        let Some(link) = self.link(id) else { return Ok(()) };
+        link.role = role;
+        if role.is_none() && !open && !key.is_some_and(|key| link.session.trusts(&key)) {
+            self.part(id, crate::sync::session::part("not_allowed", "this key is no member any more"));
+            return Ok(());
+        }
+        let summary = self.summary(id)?;
+        self.ask(id, |_| summary)
+    }
+
+    fn ask(&mut self, id: LinkId, summary: impl FnOnce(Root) -> Summary) -> Result<(), R::Error> {
+        let root = self.root()?;
+        let (now_ms, fetch_ms) = (self.now_ms, self.node.config.fetch_ms);
+        if let Some(link) = self.link(id) {
+            let exchange = &mut link.exchange;
+            (exchange.wanted, exchange.compare) = (false, false);
+            (exchange.begun_ms, exchange.asked_ms) = (now_ms, Some(now_ms + fetch_ms));
+        }
+        self.send(id, &Message::Summary(summary(root)));
+        Ok(())
+    }
+
+    /// What this side says of itself: what changed since both agreed, or all when that did not help before.
+    fn summary(&mut self, id: LinkId) -> Result<Summary, R::Error> {
+        let root = self.root()?;
+        let listed_max = self.node.config.listed_logs_max;
+        let Some(link) = self.node.links.get(&id) else { return Ok(nothing(root)) };
+        let agreed = match link.key.filter(|_| link.exchange.fruitless == 0) {
+            Some(key) => match self.node.notes.agreed.get(&key) {
+                Some(position) => Some(*position),
+                None => self.replica.agreed(&key)?,
+            },
+            None => None,
+        };
+        let changed = agreed.map(|position| self.replica.states_since(position)).transpose()?;
+        if let Some(states) = changed.filter(|states| states.len() <= listed_max) {
+            return Ok(Summary { root: root.digest, logs: root.logs, states: Some(states), complete: false });
+        }
+        if root.logs > listed_max as u64 {
+            return Ok(Summary { root: root.digest, logs: root.logs, states: None, complete: false });
+        }
+        let states = self.replica.states()?;
+        Ok(Summary { root: root.digest, logs: root.logs, states: Some(states), complete: true })
+    }
+
+    pub(super) fn hear_summary(&mut self, id: LinkId, theirs: Summary) -> Result<(), R::Error> {
+        let root = self.root()?;
+        let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
+        let asked = link.exchange.asked_ms.take().is_some();
+        let equal = theirs.root == root.digest;
+        if equal {
+            self.note_agreed(id, root);
+            if !asked {
+                self.answer(id, &Message::Summary(nothing(root)));
+            }
+            return Ok(());
+        }
+        link.exchange.agreed = false;
+        // Who shows everything, or can't, has found that what changed is not enough.
+        let thorough = theirs.complete || theirs.states.is_none();
+        let compares = theirs.complete && theirs.states.is_none();
+        if asked || !compares {
+            link.exchange.fruitless = link.exchange.fruitless.saturating_add(1);
+        }
+        if !asked {
+            let summary = if compares { nothing(root) } else { self.answering(id, thorough)? };
+            self.answer(id, &Message::Summary(summary));
+        }
+        match &theirs.states {
+            Some(states) => self.learn(id, states),
+            None => Ok(()),
+        }
+    }
+
+    /// The answer to a peer's summary: as thorough as it.
+    fn answering(&mut self, id: LinkId, thorough: bool) -> Result<Summary, R::Error> {
+        let fruitless = self.node.links.get(&id).map_or(0, |link| link.exchange.fruitless);
+        if let Some(link) = self.link(id) {
+            link.exchange.fruitless = if thorough { fruitless.max(1) } else { fruitless.saturating_sub(1) };
+        }
+        let summary = self.summary(id);
+        if let Some(link) = self.link(id) {
+            link.exchange.fruitless = fruitless;
+        }
+        summary
+    }
+
+    fn note_agreed(&mut self, id: LinkId, root: Root) {
+        let now_ms = self.now_ms;
+        let Some(link) = self.node.links.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut link.exchange.agreed, true);
+        link.exchange.fruitless = 0;
+        (link.exchange.wanted, link.exchange.compare) = (false, false);
+        link.claims.clear();
+        if let Some(key) = link.key {
+            let notes = &mut self.node.notes;
+            if notes.agreed.insert(key, root.position) != Some(root.position) {
+                notes.since_ms.get_or_insert(now_ms);
+            }
+        }
+        if !before {
+            self.effects.push(Effect::Event(NodeEvent::Agreed { link: id }));
+        }
+    }
+
+    /// Takes in where a peer says that it stands: what it has more of may be fetched, what differs is looked into.
+    pub(super) fn learn(&mut self, id: LinkId, states: &[LogState]) -> Result<(), R::Error> {
+        let ours = self.states_of(states.iter().map(|state| state.log))?;
+        let mut unproven = Vec::new();
+        let mut untold = Vec::new();
+        let now_ms = self.now_ms;
+        for theirs in states {
+            let here = ours.get(&theirs.log);
+            let (count, cut) = here.map_or((0, None), |state| (state.count, state.cut));
+            let until = |cut: Option<u64>| cut.unwrap_or(u64::MAX);
+            if until(theirs.cut) < until(cut) {
+                unproven.push(theirs.log);
+            } else if until(theirs.cut) > until(cut) {
+                untold.push(theirs.log);
+            }
+            let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
+            link.note_has(theirs.log, theirs.count.min(count));
+            if theirs.count > count && until(cut) > count {
+                link.claim(*theirs, now_ms);
+            } else if theirs.count == count && count > 0 && here.is_some_and(|state| state.tip != theirs.tip) {
+                self.search_fork(id, theirs, count);
+            } else if self.node.own_logs.contains(&theirs.log) {
+                self.note_acknowledged(id, theirs)?;
+            }
+        }
+        self.ask_proofs(id, unproven);
+        self.tell_proofs(id, untold)
+    }
+
+    /// The states of these logs here: one by one when they are few, otherwise by one look at all.
+    pub(super) fn states_of(
+        &mut self,
+        logs: impl ExactSizeIterator<Item = LogId>,
+    ) -> Result<BTreeMap<LogId, LogState>, R::Error> {
+        const FEW: usize = 256;
+        if logs.len() > FEW {
+            return Ok(self.replica.states()?.into_iter().map(|state| (state.log, state)).collect());
+        }
+        let mut states = BTreeMap::new();
+        for log in logs {
+            states.extend(self.replica.state(&log)?.map(|state| (log, state)));
+        }
+        Ok(states)
+    }
+
+    /// A peer has so much of one of our own logs on disk, if its end is ours.
+    pub(super) fn note_acknowledged(&mut self, id: LinkId, theirs: &LogState) -> Result<(), R::Error> {
+        let Some(last) = theirs.count.checked_sub(1) else { return Ok(()) };
+        let tips = self.replica.tips(&theirs.log, &[last])?;
+        if tips.first() != Some(&Some(theirs.tip)) {
+            return Ok(());
+        }
+        let now_ms = self.now_ms;
+        let Some(key) = self.node.links.get(&id).and_then(|link| link.key) else { return Ok(()) };
+        let notes = &mut self.node.notes;
+        let known = notes.acknowledged.entry((key, theirs.log)).or_insert(0);
+        if *known < theirs.count {
+            *known = theirs.count;
+            notes.since_ms.get_or_insert(now_ms);
+        }
+        Ok(())
+    }
+
+    pub(super) fn hear_ranges(&mut self, id: LinkId, ranges: Vec<Range>) -> Result<(), R::Error> {
+        let _ = (id, ranges);
+        Ok(())
+    }
+}
+
+/// A summary that only compares.
+fn nothing(root: Root) -> Summary {
+    Summary { root: root.digest, logs: root.logs, states: None, complete: true }
+}

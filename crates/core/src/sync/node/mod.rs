@@ -1,0 +1,209 @@
+//! The node: one machine per replica, which holds all its links.
+//!
+//! A driver hands it the frames of all links and calls [`Node::step`]. A step reads all frames, offers everything that
+//! they brought to the replica in one transaction, and then answers, acknowledges and pushes. The same machine runs in
+//! a hub, in a peer, in a script and in the simulator: it has no clock, no sockets and no threads.
+//!
+//! Nothing that a peer says moves what is kept here, but operations that pass admission. Everything else is a hint: it
+//! decides whom to ask for what, has a bound and a deadline, and when it was a lie the next comparison begins anew.
+
+mod config;
+mod exchange;
+mod fetch;
+mod forks;
+mod greet;
+mod intake;
+mod link;
+mod push;
+mod serve;
+mod status;
+mod step;
+mod timers;
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use config::NodeConfig;
+pub use status::{Counters, Effect, LinkId, LinkStatus, NodeEvent, NodeStatus};
+
+use crate::id::{LogId, ReplicaKey};
+use crate::limits;
+use crate::sync::book::Source as Known;
+use crate::sync::gossip::Gossip;
+use crate::sync::message::{Address, Peer};
+use crate::sync::random::Random;
+use crate::sync::replica::Replica;
+use crate::sync::session::{Opened, Parting, part};
+
+use forks::Search;
+use link::Link;
+use step::Step;
+use waiting::WaitingRoom;
+
+/// Proven logs that a node remembers to have told its peers of.
+const ANNOUNCED_MAX: usize = 4_096;
+
+/// The machine. See the module.
+#[derive(Debug)]
+pub struct Node {
+    config: NodeConfig,
+    random: Random,
+    links: BTreeMap<LinkId, Link>,
+    /// Links that the driver reported and that are to be closed with the next step, or are gone.
+    parting: Vec<(LinkId, Parting)>,
+    gone: Vec<(LinkId, Option<ReplicaKey>)>,
+    gossip: Gossip,
+    inbox_bytes: usize,
+    waiting: WaitingRoom,
+    /// From which link each log is being fetched.
+    fetching: BTreeMap<LogId, LinkId>,
+    searches: BTreeMap<LogId, Search>,
+    /// Proofs that all peers were told of, by the cut.
+    announced: BTreeMap<LogId, u64>,
+    /// Up to which position peers were told of what came.
+    pushed: Option<u64>,
+    root: Option<exchange::Root>,
+    notes: Notes,
+    own_logs: BTreeSet<LogId>,
+    clocks: Clocks,
+    wake_ms: Option<u64>,
+}
+
+/// What is to be written down about peers, with the next transaction or by itself after a while.
+#[derive(Default, Debug)]
+struct Notes {
+    acknowledged: BTreeMap<(ReplicaKey, LogId), u64>,
+    agreed: BTreeMap<ReplicaKey, u64>,
+    since_ms: Option<u64>,
+}
+
+/// When to do next what is done now and then, in ms.
+#[derive(Default, Debug)]
+struct Clocks {
+    words_ms: u64,
+    /// After a fault: no offers before this.
+    fault_ms: u64,
+}
+
+impl Node {
+    /// A node without links. The seed decides choices among peers and nothing else: two nodes must not share it, and
+    /// it is no secret.
+    pub fn new(config: NodeConfig, seed: u64) -> Self {
+        let waiting = WaitingRoom::new(&config);
+        let mut random = Random::new(seed);
+        // Whose replica it is, is known with the first step.
+        let gossip = Gossip::new(config.gossip.clone(), ReplicaKey([0; ReplicaKey::LENGTH]), random.next());
+        Self {
+            config,
+            random,
+            links: BTreeMap::new(),
+            parting: Vec::new(),
+            gone: Vec::new(),
+            gossip,
+            inbox_bytes: 0,
+            waiting,
+            fetching: BTreeMap::new(),
+            searches: BTreeMap::new(),
+            announced: BTreeMap::new(),
+            pushed: None,
+            root: None,
+            notes: Notes::default(),
+            own_logs: BTreeSet::new(),
+            clocks: Clocks::default(),
+            wake_ms: None,
+        }
+    }
+
+    /// The driver opened a transport, or took one that was opened to it. The handshake begins with the next step.
+    pub fn opened(&mut self, link: LinkId, opened: Opened, now_ms: u64) {
+        let handshakes = self.links.values().filter(|link| !link.is_ready()).count();
+        self.wake_ms = Some(now_ms);
+        if self.links.len() >= self.config.links_max || handshakes >= self.config.handshakes_max {
+            self.parting.push((link, part("too_many", "too many links are open")));
+            return;
+        }
+        self.links.insert(link, Link::new(opened, &self.config, now_ms));
+    }
+
+    /// The transport went away, whoever closed it.
+    pub fn closed(&mut self, link: LinkId, now_ms: u64) {
+        if let Some(gone) = self.drop_link(link, now_ms) {
+            self.gone.push((link, gone.key()));
+            self.wake_ms = Some(now_ms);
+        }
+    }
+
+    /// A dial failed.
+    pub fn unreachable(&mut self, address: &Address, now_ms: u64) {
+        self.gossip.dial_failed(address, now_ms);
+        self.wake_ms = Some(now_ms);
+    }
+
+    /// Queues a frame for the next step. A link whose frames take more room than it was promised is closed then.
+    pub fn received(&mut self, link: LinkId, frame: Vec<u8>) {
+        let Some(at) = self.links.get_mut(&link) else { return };
+        let bytes = frame.len();
+        let link_max = self.config.window_bytes as usize + 2 * limits::FRAME_BYTES_MAX;
+        if at.inbox_bytes + bytes > link_max || self.inbox_bytes + bytes > self.config.inbox_bytes_max {
+            at.overfull = true;
+            return;
+        }
+        at.inbox_bytes += bytes;
+        self.inbox_bytes += bytes;
+        at.inbox.push_back(frame);
+    }
+
+    /// A peer that the user named.
+    pub fn know(&mut self, peer: Peer, now_ms: u64) {
+        self.gossip.know(peer, Known::Configured);
+        self.wake_ms = Some(now_ms);
+    }
+
+    /// Dials this address no more.
+    pub fn forget_peer(&mut self, address: &Address) {
+        self.gossip.forget(address);
+    }
+
+    /// Does all that is due: reads what was received, stores it, answers, pushes. Returns what the driver must do.
+    ///
+    /// To be called after frames were received, after the replica changed, and at [`Node::wake_at`]. The time is any
+    /// clock in ms that does not run back.
+    pub fn step<R: Replica>(&mut self, replica: &mut R, now_ms: u64) -> Vec<Effect<R::Error>> {
+        Step::new(self, replica, now_ms).run()
+    }
+
+    /// When `step` is to be called again even if nothing was received; none when nothing is due.
+    pub fn wake_at(&self) -> Option<u64> {
+        self.wake_ms
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> NodeStatus {
+        NodeStatus {
+            links: self.links.iter().map(|(id, link)| link.status(*id)).collect(),
+            inbox_bytes: self.inbox_bytes,
+            waiting_bytes: self.waiting.bytes(),
+            waiting: self.waiting.len(),
+            fetching: self.fetching.len(),
+            searches: self.searches.len(),
+        }
+    }
+
+    /// Forgets a link and releases what hung on it.
+    fn drop_link(&mut self, id: LinkId, now_ms: u64) -> Option<Link> {
+        let link = self.links.remove(&id)?;
+        match link.session.dialed() {
+            Some(address) if !link.is_ready() => self.gossip.dial_failed(address, now_ms),
+            _ => self.gossip.unlinked(id, now_ms),
+        }
+        self.inbox_bytes -= link.inbox_bytes;
+        self.fetching.retain(|_, from| *from != id);
+        self.searches.retain(|_, search| search.link != id);
+        Some(link)
+    }
+
+    /// Links whose peers may be told of the space.
+    fn ready(&self) -> Vec<LinkId> {
+        self.links.iter().filter(|(_, link)| link.is_ready()).map(|(id, _)| *id).collect()
+    }
+}

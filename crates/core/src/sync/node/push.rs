@@ -1,0 +1,144 @@
+//! News: what came to be on disk here goes to peers at once, or is announced to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::LogId;
+use crate::limits;
+use crate::operation::Operation;
+use crate::sync::message::Message;
+use crate::sync::replica::{LogState, Replica, Segment};
+
+use super::serve::frames_of;
+use super::status::LinkId;
+use super::step::Step;
+
+impl<R: Replica> Step<'_, R> {
+    /// Reads once what is new, and gives it to each link.
+    pub(super) fn push(&mut self) -> Result<(), R::Error> {
+        let position = self.replica.position()?;
+        let pushed = *self.node.pushed.get_or_insert(position);
+        if pushed < position {
+            let (segments, reached) = self.replica.read_after(pushed, limits::FRAME_BYTES_MAX)?;
+            self.node.pushed = Some(reached);
+            self.unfinished |= reached < position;
+            self.note_own_log(&segments)?;
+            self.spread(segments);
+        }
+        self.say_what_was_left_unsaid()
+    }
+
+    /// The replica may have opened a new log of its own.
+    fn note_own_log(&mut self, segments: &[Segment]) -> Result<(), R::Error> {
+        let opens = |segment: &Segment| segment.first().is_some_and(|first| first.header().sequence == 0);
+        if segments.iter().any(opens) {
+            let opening = self.replica.opening()?;
+            self.node.own_logs.extend(opening.map(|opening| opening.header().log));
+        }
+        Ok(())
+    }
+
+    /// Gives each segment to the links that gossip chooses, and leaves it to be announced to the others.
+    fn spread(&mut self, segments: Vec<Segment>) {
+        let listeners = self.listeners();
+        let mut chosen: BTreeMap<LinkId, Vec<usize>> = BTreeMap::new();
+        for (at, segment) in segments.iter().enumerate() {
+            let Some(last) = segment.last() else { continue };
+            self.node.gossip.news(self.now_ms);
+            let origin = self.origins.get(&last.fingerprint()).copied();
+            let spread = self.node.gossip.spread(origin, largest_payload(segment));
+            for id in spread.eager.into_iter().filter(|id| listeners.contains(id)) {
+                if self.goes_to(id, segment) {
+                    chosen.entry(id).or_default().push(at);
+                }
+            }
+            for id in spread.lazy.into_iter().filter(|id| listeners.contains(id)) {
+                self.leave_unsaid(id, segment);
+            }
+        }
+        self.send_chosen(chosen, &segments);
+    }
+
+    /// Most links get the same: what was written for one is sent to all.
+    fn send_chosen(&mut self, chosen: BTreeMap<LinkId, Vec<usize>>, segments: &[Segment]) {
+        let mut frames: BTreeMap<Vec<usize>, Vec<Vec<u8>>> = BTreeMap::new();
+        for (id, chosen) in chosen {
+            let encode = || {
+                let chosen = chosen.iter().filter_map(|at| segments.get(*at)).cloned().collect();
+                frames_of(chosen, false, false)
+            };
+            let written = frames.entry(chosen.clone()).or_insert_with(encode).clone();
+            self.send_news(id, &chosen, segments, written);
+        }
+    }
+
+    /// Links to tell: one for each key.
+    fn listeners(&self) -> BTreeSet<LinkId> {
+        let mut keys = BTreeSet::new();
+        let ready = self.node.links.iter().filter(|(_, link)| link.is_ready());
+        ready.filter(|(_, link)| keys.insert(link.key)).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether a segment is news for a link that can read it now. What would leave a gap there is announced later.
+    fn goes_to(&mut self, id: LinkId, segment: &[Operation]) -> bool {
+        let (Some(first), Some(link)) = (segment.first(), self.node.links.get(&id)) else { return false };
+        if link.knows(segment) {
+            return false;
+        }
+        let (log, from) = (first.header().log, first.header().sequence);
+        let gap = link.has.get(&log).is_some_and(|has| *has < from) || link.unsaid.contains(&log);
+        if gap || link.back_off_ms > self.now_ms {
+            self.leave_unsaid(id, segment);
+            return false;
+        }
+        true
+    }
+
+    /// Notes that a link is to be told what is here, once there is room.
+    fn leave_unsaid(&mut self, id: LinkId, segment: &[Operation]) {
+        let (Some(first), Some(link)) = (segment.first(), self.node.links.get_mut(&id)) else { return };
+        if link.knows(segment) {
+            return;
+        }
+        if link.unsaid.len() < limits::WANTS_MAX {
+            link.unsaid.insert(first.header().log);
+        } else {
+            link.exchange.wanted = true;
+        }
+    }
+
+    fn send_news(&mut self, id: LinkId, chosen: &[usize], segments: &[Segment], frames: Vec<Vec<u8>>) {
+        let bytes: usize = frames.iter().map(Vec::len).sum();
+        let room = self.node.links.get(&id).is_some_and(|link| link.has_room(bytes));
+        for segment in chosen.iter().filter_map(|at| segments.get(*at)) {
+            let (Some(last), Some(link)) = (segment.last(), self.node.links.get_mut(&id)) else { continue };
+            if room {
+                link.note_has(last.header().log, last.header().sequence + 1);
+            } else {
+                self.leave_unsaid(id, segment);
+            }
+        }
+        for frame in frames.into_iter().filter(|_| room) {
+            self.send_counted(id, frame);
+        }
+    }
+
+    /// Announces what was not sent, to links that have room again.
+    fn say_what_was_left_unsaid(&mut self) -> Result<(), R::Error> {
+        for id in self.node.ready() {
+            let chunk = self.node.config.chunk_bytes;
+            let now_ms = self.now_ms;
+            let Some(link) = self.node.links.get_mut(&id) else { continue };
+            if link.unsaid.is_empty() || !link.has_room(chunk) || link.back_off_ms > now_ms {
+                continue;
+            }
+            let logs: BTreeSet<LogId> = std::mem::take(&mut link.unsaid);
+            let states: Vec<LogState> = self.states_of(logs.into_iter())?.into_values().collect();
+            self.send(id, &Message::Have(states));
+        }
+        Ok(())
+    }
+}
+
+fn largest_payload(segment: &[Operation]) -> usize {
+    segment.iter().filter_map(|operation| operation.body()).map(|body| body.payload.len()).max().unwrap_or(0)
+}

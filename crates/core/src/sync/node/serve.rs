@@ -1,0 +1,164 @@
+//! Answering requests for operations, under the peer's window, and acknowledging what came.
+
+use crate::id::Fingerprint;
+use crate::limits;
+use crate::operation::Operation;
+use crate::sync::carry::{carry, fill};
+use crate::sync::message::Message;
+use crate::sync::replica::{LogState, Replica, Segment, Want};
+
+use super::status::LinkId;
+use super::step::Step;
+
+/// Bytes that a segment or an operation takes on the wire beside its headers and payloads.
+pub(super) const FRAMING_BYTES: usize = 128;
+
+pub(super) fn size_of(operation: &Operation) -> usize {
+    let body = operation.body().map_or(0, |body| body.payload.len());
+    operation.header_bytes().len() + body + FRAMING_BYTES
+}
+
+pub(super) fn segment_size(segment: &[Operation]) -> usize {
+    segment.iter().map(size_of).sum()
+}
+
+/// The frames that carry these segments; one at least.
+pub(super) fn frames_of(segments: Vec<Segment>, plain: bool, last: bool) -> Vec<Vec<u8>> {
+    let (mut frames, mut left) = (Vec::new(), segments);
+    loop {
+        let (carried, rest) = carry(left, plain, limits::SEGMENT_BYTES_MAX);
+        left = rest;
+        let ends = left.is_empty();
+        frames.push(Message::Segments { segments: carried, last: last && ends }.encode());
+        if ends {
+            return frames;
+        }
+    }
+}
+
+impl<R: Replica> Step<'_, R> {
+    /// A request takes the place of what is left of an earlier one for the same logs.
+    pub(super) fn hear_want(&mut self, id: LinkId, wants: Vec<Want>, plain: bool) {
+        let Some(link) = self.link(id) else { return };
+        link.serving_plain |= plain;
+        for want in wants.into_iter().take(limits::WANTS_MAX) {
+            if link.serving.len() < limits::WANTS_MAX || link.serving.contains_key(&want.log) {
+                link.serving.insert(want.log, want.from);
+            }
+        }
+        link.exchange.fruitless = 0;
+    }
+
+    pub(super) fn hear_find(&mut self, id: LinkId, fingerprints: Vec<Fingerprint>) {
+        if let Some(link) = self.link(id) {
+            let room = limits::FINDS_MAX.saturating_sub(link.finds.len());
+            link.finds.extend(fingerprints.into_iter().take(room));
+        }
+    }
+
+    /// Sends what was asked for, link by link, as far as windows and this step allow.
+    pub(super) fn serve(&mut self) -> Result<(), R::Error> {
+        let mut left = self.node.config.step_bytes_max;
+        let mut ids = self.node.ready();
+        // Another one is first each time, or the first ones would take every step.
+        let first = self.node.random.index(ids.len());
+        ids.rotate_left(first);
+        for id in ids {
+            self.serve_finds(id)?;
+            while left > 0 && self.serves(id) {
+                let sent = self.serve_some(id)?;
+                left = left.saturating_sub(sent);
+            }
+            self.unfinished |= left == 0 && self.serves(id);
+        }
+        Ok(())
+    }
+
+    fn serves(&self, id: LinkId) -> bool {
+        let chunk = self.node.config.chunk_bytes;
+        let may = |link: &super::link::Link| {
+            !link.serving.is_empty() && link.has_room(chunk) && link.back_off_ms <= self.now_ms
+        };
+        self.node.links.get(&id).is_some_and(may)
+    }
+
+    /// Sends one read's worth and moves the places on. Returns the bytes sent.
+    fn serve_some(&mut self, id: LinkId) -> Result<usize, R::Error> {
+        let chunk = self.node.config.chunk_bytes;
+        let Some(link) = self.node.links.get(&id) else { return Ok(0) };
+        let plain = link.serving_plain;
+        let wants: Vec<Want> = link.serving.iter().map(|(log, from)| Want { log: *log, from: *from }).collect();
+        let segments = self.replica.read(&wants, chunk)?;
+        let Some(link) = self.link(id) else { return Ok(0) };
+        if segments.is_empty() {
+            link.serving.clear();
+            link.serving_plain = false;
+            return Ok(self.send_segments(id, Vec::new(), plain, true));
+        }
+        for last in segments.iter().filter_map(|segment| segment.last()) {
+            let next = last.header().sequence + 1;
+            link.serving.insert(last.header().log, next);
+            link.note_has(last.header().log, next);
+        }
+        Ok(self.send_segments(id, segments, plain, false))
+    }
+
+    fn send_segments(&mut self, id: LinkId, segments: Vec<Segment>, plain: bool, last: bool) -> usize {
+        let frames = frames_of(segments, plain, last);
+        frames.into_iter().map(|frame| self.send_counted(id, frame)).sum()
+    }
+
+    /// Sends a frame that takes room until it is acknowledged.
+    pub(super) fn send_counted(&mut self, id: LinkId, frame: Vec<u8>) -> usize {
+        let sent = self.send_frame(id, frame);
+        if let Some(link) = self.link(id) {
+            link.unacknowledged += sent as u64;
+        }
+        sent
+    }
+
+    fn serve_finds(&mut self, id: LinkId) -> Result<(), R::Error> {
+        let chunk = self.node.config.chunk_bytes;
+        let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
+        if link.finds.is_empty() || !link.has_room(chunk) {
+            return Ok(());
+        }
+        let wanted: Vec<Fingerprint> = std::mem::take(&mut link.finds).into_iter().collect();
+        let mut left = self.replica.find(&wanted)?;
+        while !left.is_empty() {
+            let (operations, rest) = fill(left, limits::FINDS_MAX, limits::CARRIED_BYTES_MAX, size_of);
+            left = rest;
+            let frame = Message::Found(operations).encode();
+            if self.may_answer(id, frame.len()) {
+                self.send_counted(id, frame);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells every sender what is on disk now, and gives back its room.
+    pub(super) fn acknowledge(&mut self) -> Result<(), R::Error> {
+        let owing: Vec<LinkId> = self.node.links.iter().filter(|(_, link)| link.owed > 0).map(|(id, _)| *id).collect();
+        for id in owing {
+            let Some(link) = self.node.links.get_mut(&id) else { continue };
+            let bytes = std::mem::take(&mut link.owed);
+            let logs = std::mem::take(&mut link.owed_logs);
+            let states = self.states_of(logs.iter().copied())?;
+            let states: Vec<LogState> =
+                logs.iter().filter_map(|log| states.get(log).copied()).take(limits::WANTS_MAX).collect();
+            self.send(id, &Message::Stored { states, bytes });
+        }
+        for id in std::mem::take(&mut self.full) {
+            let retry_ms = self.node.config.retry_ms;
+            self.send(id, &Message::NotNow { retry_ms, code: "full".to_owned() });
+        }
+        Ok(())
+    }
+
+    /// A peer has on disk what it says. Room that was never taken can't be given back.
+    pub(super) fn hear_stored(&mut self, id: LinkId, states: Vec<LogState>, bytes: u64) -> Result<(), R::Error> {
+        let Some(link) = self.link(id) else { return Ok(()) };
+        link.unacknowledged = link.unacknowledged.saturating_sub(bytes);
+        self.learn(id, &states)
+    }
+}

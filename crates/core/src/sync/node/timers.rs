@@ -1,0 +1,174 @@
+//! What is due by the clock: broken links, comparisons with a random peer, missing words.
+
+use std::collections::BTreeSet;
+
+use crate::id::Fingerprint;
+use crate::limits;
+use crate::sync::gossip::GossipCommand;
+use crate::sync::message::Message;
+use crate::sync::replica::Replica;
+use crate::sync::session::part;
+
+use super::link::Link;
+use super::status::{Effect, LinkId};
+use super::step::Step;
+
+/// Words that one search asks for.
+const WORDS: usize = 64;
+
+/// Fingerprints that a link may have been asked for and not have answered yet.
+const SOUGHT_MAX: usize = 4 * limits::FINDS_MAX;
+
+impl<R: Replica> Step<'_, R> {
+    pub(super) fn look_at_clocks(&mut self) -> Result<(), R::Error> {
+        self.end_broken_links();
+        self.forget_unanswered();
+        self.end_searches();
+        self.node.waiting.expire(self.now_ms);
+        self.seek_what_is_missing();
+        self.gossip();
+        self.seek_words()
+    }
+
+    fn end_broken_links(&mut self) {
+        let ids: Vec<LinkId> = self.node.links.keys().copied().collect();
+        let (now_ms, config) = (self.now_ms, self.node.config.clone());
+        for id in ids {
+            let Some(link) = self.link(id) else { continue };
+            if !link.is_ready() {
+                if link.opened_ms + config.handshake_ms <= now_ms {
+                    self.part(id, part("timeout", "the handshake took too long"));
+                }
+            } else if link.heard_ms + config.dead_ms <= now_ms {
+                self.part(id, part("timeout", "nothing was heard for too long"));
+            } else if link.heard_ms.max(link.pinged_ms) + config.idle_ms <= now_ms {
+                link.pinged_ms = now_ms;
+                self.send(id, &Message::Ping(now_ms));
+            }
+        }
+    }
+
+    /// A summary that was not answered in time counts as unanswered; the next comparison begins anew.
+    fn forget_unanswered(&mut self) {
+        let now_ms = self.now_ms;
+        for link in self.node.links.values_mut() {
+            let late = |asked_ms: &u64| *asked_ms <= now_ms;
+            if link.exchange.asked_ms.as_ref().is_some_and(late) {
+                link.exchange.asked_ms = None;
+                link.exchange.fruitless = link.exchange.fruitless.saturating_add(1);
+            }
+        }
+    }
+
+    /// Asks by fingerprint for what others wait for: it may stand in a void branch, of which no summary speaks.
+    fn seek_what_is_missing(&mut self) {
+        for (id, fingerprints) in self.node.waiting.due_finds(self.now_ms) {
+            let known = self.node.links.get(&id).is_some_and(Link::is_ready);
+            let id = if known { Some(id) } else { self.some_link() };
+            if let Some(id) = id {
+                self.seek(id, fingerprints);
+            }
+        }
+    }
+
+    /// Sends a request for single operations and remembers what was asked.
+    pub(super) fn seek(&mut self, id: LinkId, fingerprints: BTreeSet<Fingerprint>) {
+        let Some(link) = self.link(id) else { return };
+        if link.sought.len() > SOUGHT_MAX {
+            link.sought.clear();
+        }
+        let new: Vec<Fingerprint> = fingerprints.into_iter().filter(|one| link.sought.insert(*one)).collect();
+        for some in new.chunks(limits::FINDS_MAX) {
+            self.send(id, &Message::Find(some.to_vec()));
+        }
+    }
+
+    fn some_link(&mut self) -> Option<LinkId> {
+        let ready = self.node.ready();
+        self.node.random.pick(ready)
+    }
+
+    /// Does what gossip asks for.
+    fn gossip(&mut self) {
+        if self.node.gossip.wake_at().is_none_or(|at| at > self.now_ms) {
+            return;
+        }
+        for command in self.node.gossip.tick(self.now_ms) {
+            match command {
+                GossipCommand::Dial(address) => self.effects.push(Effect::Dial(address)),
+                GossipCommand::Exchange(id) => {
+                    if let Some(link) = self.link(id) {
+                        link.exchange.wanted = true;
+                    }
+                }
+                GossipCommand::Shuffle(id, peers) => {
+                    self.send(id, &Message::Peers(peers));
+                }
+                GossipCommand::Drop(id) => self.part(id, part("enough", "there are links enough without this one")),
+            }
+        }
+    }
+
+    /// Operations can come without their words, from who had forgotten them or held them back. Another may have them.
+    fn seek_words(&mut self) -> Result<(), R::Error> {
+        if self.node.clocks.words_ms > self.now_ms {
+            return Ok(());
+        }
+        self.node.clocks.words_ms = self.now_ms + self.node.config.words_ms;
+        let Some(id) = self.some_link() else { return Ok(()) };
+        let wordless: BTreeSet<Fingerprint> = self.replica.without_words(WORDS)?.into_iter().collect();
+        if let Some(link) = self.link(id) {
+            // Asked before and not answered, or answered without words: ask again.
+            link.sought.retain(|sought| !wordless.contains(sought));
+        }
+        if !wordless.is_empty() {
+            self.seek(id, wordless);
+        }
+        Ok(())
+    }
+
+    /// The earliest time at which something is due.
+    pub(super) fn next_wake(&self) -> Option<u64> {
+        if self.unfinished {
+            return Some(self.now_ms);
+        }
+        let node = &*self.node;
+        let config = &node.config;
+        let mut times = Vec::new();
+        for link in node.links.values() {
+            link_times(link, config, self.now_ms, &mut times);
+        }
+        if node.links.values().any(Link::is_ready) {
+            times.push(node.clocks.words_ms);
+        }
+        times.extend(node.gossip.wake_at());
+        times.extend(node.notes.since_ms.map(|since| since + config.notes_ms));
+        times.extend(node.waiting.wake_at());
+        times.extend(node.searches.values().map(|search| search.deadline_ms));
+        if node.clocks.fault_ms > self.now_ms {
+            times.push(node.clocks.fault_ms);
+        }
+        // What is overdue was looked at in this step and waits for something else.
+        times.into_iter().map(|at| at.max(self.now_ms + 1)).min()
+    }
+}
+
+/// When this link next needs a look.
+fn link_times(link: &Link, config: &super::NodeConfig, now_ms: u64, times: &mut Vec<u64>) {
+    if !link.is_ready() {
+        times.push(link.opened_ms + config.handshake_ms);
+        return;
+    }
+    times.push(link.heard_ms.max(link.pinged_ms) + config.idle_ms);
+    times.push(link.heard_ms + config.dead_ms);
+    times.extend(link.exchange.asked_ms);
+    times.extend(link.fetch.as_ref().map(|fetch| fetch.deadline_ms));
+    let idle = link.exchange.asked_ms.is_none() && link.fetch.is_none();
+    if idle && (link.exchange.wanted || link.exchange.compare && link.claims.is_empty()) {
+        times.push((link.exchange.begun_ms + super::exchange::PAUSE_MS).max(link.back_off_ms));
+    }
+    let waits = !(link.unsaid.is_empty() && link.serving.is_empty() && link.claims.is_empty());
+    if waits && link.back_off_ms > now_ms {
+        times.push(link.back_off_ms);
+    }
+}
