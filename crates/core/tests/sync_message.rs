@@ -101,6 +101,28 @@ fn a_frame_that_was_cut_short_or_has_bytes_behind_is_refused() {
 }
 
 #[test]
+fn a_frame_that_repeats_itself_is_compressed_and_reads_back() {
+    let why = Message::Bye { code: "timeout".to_owned(), why: "and nothing was heard ".repeat(20) };
+    let frame = why.encode();
+    assert!(frame.len() < 100);
+    assert_eq!(Message::decode(&frame), Ok(why));
+    for length in 0..frame.len() {
+        assert!(Message::decode(&frame[..length]).is_err());
+    }
+}
+
+#[test]
+fn a_frame_that_claims_to_hold_more_than_it_can_costs_nothing() {
+    let claim = |bytes: u32, block: &[u8]| [&[1, 0x1a], &bytes.to_be_bytes()[..], block].concat();
+    assert_eq!(Message::decode(&claim(2 << 20, &[0; 9])).unwrap_err().code(), "too_large");
+    assert_eq!(Message::decode(&claim(1 << 20, &[0; 9])).unwrap_err().code(), "malformed");
+    // A block that ends before its length, and one that goes on behind it.
+    let zeros = [0x1f, 0, 1, 0, 0xff, 0xff, 0xff, 10, 0x50, 0, 0, 0, 0, 0];
+    assert_eq!(Message::decode(&claim(66_000, &[&zeros[..], &[0; 300]].concat())).unwrap_err().code(), "malformed");
+    assert!(Message::decode(&vec![0; limits::FRAME_BYTES_MAX + 1]).is_err());
+}
+
+#[test]
 fn a_version_that_is_not_known_is_told_from_what_is_malformed() {
     let mut frame = Message::Ping(1).encode();
     assert_eq!(frame[2], limits::PROTOCOL_VERSION as u8);

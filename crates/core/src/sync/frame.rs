@@ -1,5 +1,6 @@
-//! Frames: what a link carries. One byte says how the message behind it is written.
+//! Frames: what a link carries. The first byte says how the message behind it is written.
 
+use crate::codec::{Decoder, Encoder};
 use crate::error::{Refusal, Result};
 use crate::limits;
 
@@ -8,22 +9,63 @@ use super::message::Message;
 /// The message's bytes follow as they are.
 const BARE: u8 = 0;
 
+/// The message's length follows, and its bytes as one LZ4 block.
+const COMPRESSED: u8 = 1;
+
+/// Messages below this are not worth the attempt.
+const COMPRESSED_BYTES_MIN: usize = 256;
+
+/// An LZ4 block holds at most so many times its length: a length beyond that lies.
+const RATIO_MAX: usize = 255;
+
 impl Message {
-    /// The frame of this message. Its lists must be within their bounds (see [`limits`]), or no peer reads it.
+    /// The frame of this message, compressed when that makes it shorter. Its lists must be within their bounds (see
+    /// [`limits`]), or no peer reads it.
     pub fn encode(&self) -> Vec<u8> {
         let bare = self.encode_bare();
-        [&[BARE], &bare[..]].concat()
+        compressed(&bare).unwrap_or_else(|| [&[BARE], &bare[..]].concat())
     }
 
-    /// Reads a frame of anyone: at most [`limits::FRAME_BYTES_MAX`] bytes, and no allocation that they do not pay for.
+    /// Reads a frame of anyone: at most [`limits::FRAME_BYTES_MAX`] bytes, compressed or not, and no allocation that
+    /// they do not pay for.
     pub fn decode(frame: &[u8]) -> Result<Self> {
-        if frame.len() > limits::FRAME_BYTES_MAX {
-            return Err(Refusal::TooLarge { what: "frame (bytes)", max: limits::FRAME_BYTES_MAX as u64 });
-        }
+        check_length(frame.len())?;
         match frame.split_first() {
             Some((&BARE, bare)) => Self::decode_bare(bare),
+            Some((&COMPRESSED, rest)) => Self::decode_bare(&decompressed(rest)?),
             Some(_) => Err(Refusal::Malformed("an unknown form of frame")),
             None => Err(Refusal::Malformed("an empty frame")),
         }
+    }
+}
+
+fn check_length(bytes: usize) -> Result<()> {
+    if bytes > limits::FRAME_BYTES_MAX {
+        return Err(Refusal::TooLarge { what: "frame (bytes)", max: limits::FRAME_BYTES_MAX as u64 });
+    }
+    Ok(())
+}
+
+fn compressed(bare: &[u8]) -> Option<Vec<u8>> {
+    if bare.len() < COMPRESSED_BYTES_MIN {
+        return None;
+    }
+    let mut head = Encoder::with_capacity(5);
+    head.uint(bare.len() as u64);
+    let frame = [&[COMPRESSED], &head.finish()[..], &lz4_flex::block::compress(bare)].concat();
+    (frame.len() <= bare.len()).then_some(frame)
+}
+
+fn decompressed(rest: &[u8]) -> Result<Vec<u8>> {
+    let mut d = Decoder::new(rest);
+    let length = d.uint(limits::FRAME_BYTES_MAX as u64, "frame (bytes)")? as usize;
+    let block = d.rest();
+    if length > block.len().saturating_mul(RATIO_MAX) {
+        return Err(Refusal::Malformed("a compressed frame claims more than it can hold"));
+    }
+    let mut bare = vec![0; length];
+    match lz4_flex::block::decompress_into(block, &mut bare) {
+        Ok(written) if written == length => Ok(bare),
+        _ => Err(Refusal::Malformed("a frame that does not decompress to its length")),
     }
 }
