@@ -60,7 +60,9 @@ def test_an_agent_is_made_as_promised():
         "path": None,
         "embedding_fn": None,
         "embedder": "auto",
-        "space": "default",
+        "space": None,
+        "closed": False,
+        "invite": None,
         "config": None,
     }
     assert {one.kind for name, one in made.items() if name != "agent_id"} == {inspect.Parameter.KEYWORD_ONLY}

@@ -287,7 +287,7 @@ WRONG_STORES = [
     (("",), {}, ValueError, "path is empty"),
     (("store",), {"agent_id": ""}, ValueError, "agent_id"),
     (("store",), {"agent_id": 5}, TypeError, "agent_id"),
-    (("store",), {"space": None}, TypeError, "space"),
+    (("store",), {"space": 3}, TypeError, "space"),
     (("store",), {"embedder": "gpt"}, ValueError, "embedder"),
     (("store",), {"embedder": 5}, TypeError, "embedder"),
 ]

@@ -10,7 +10,19 @@ from chrysalis_memory._said import UNSET
 REQUIRED = object()
 
 SIGNATURES = {
-    "__init__": {"path": None, "agent_id": "agent", "space": "default", "embedder": "auto", "config": None},
+    "__init__": {
+        "path": None,
+        "agent_id": "agent",
+        "space": None,
+        "closed": False,
+        "invite": None,
+        "embedder": "auto",
+        "config": None,
+    },
+    "invite": {"role": "writer", "expires": 86400.0, "urls": ()},
+    "peers": {},
+    "add_peer": {"url": REQUIRED},
+    "forget_peer": {"url": REQUIRED},
     "remember": {
         "content": REQUIRED,
         "id": None,
@@ -124,7 +136,7 @@ SIGNATURES = {
     },
 }
 
-POSITIONAL = {"path", "content", "records", "query", "id", "ids", "start", "end", "other", "model"}
+POSITIONAL = {"path", "content", "records", "query", "id", "ids", "start", "end", "other", "model", "role", "url"}
 
 
 def parameters(name):
@@ -147,4 +159,4 @@ def test_all_but_the_subject_is_given_by_name(name):
 
 def test_there_is_no_other_public_method():
     public = {name for name in dir(ChrysalisMemory) if not name.startswith("_")}
-    assert public == (set(SIGNATURES) - {"__init__"}) | {"path", "public_key"}
+    assert public == (set(SIGNATURES) - {"__init__"}) | {"path", "public_key", "closed", "role", "brought_along"}

@@ -34,7 +34,9 @@ class Opened:
         path: str | os.PathLike[str] | None = None,
         *,
         agent_id: str = "agent",
-        space: str = "default",
+        space: str | None = None,
+        closed: bool = False,
+        invite: str | None = None,
         embedder: EmbedderLike = "auto",
         config: Config | None = None,
     ) -> None:
@@ -42,7 +44,6 @@ class Opened:
             raise ValueError("agent_id is empty")
         self.config = config or Config()
         self.agent_id = agent_id
-        self.space = text("space", space)
         self._pid = os.getpid()
         self._closed = False
         servers = Servers(
@@ -51,13 +52,16 @@ class Opened:
         chooser = Chooser(embedder, servers)
         self._replica = Replica(
             _folder(path),
-            space=space,
+            space=None if space is None else text("space", space),
+            closed=bool(closed),
+            invite=None if invite is None else text("invite", invite),
             durability=self.config.durability,
             busy_timeout_ms=int(self.config.busy_timeout_s * 1000),
             cache_bytes=self.config.cache_bytes,
             mmap_bytes=self.config.mmap_bytes,
             payload_bytes_max=self.config.payload_bytes_max,
         )
+        self.space = self._replica.space
         # Held weakly: what the background holds must not keep this object alive.
         opened = weakref.ref(self)
         self._vectors = Vectors(self._replica, chooser, self.config.embed_batch, lambda: _wake(opened()))

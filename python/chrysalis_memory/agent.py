@@ -13,6 +13,7 @@ from functools import partial, wraps
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
+from chrysalis_memory._belonging import Role
 from chrysalis_memory._core import Memory
 from chrysalis_memory._vectors import Progress
 from chrysalis_memory.config import Config
@@ -38,6 +39,7 @@ T = TypeVar("T")
 
 # Inside a class with a method `list`, the type needs another name.
 Memories: TypeAlias = "list[Memory]"
+Texts: TypeAlias = "list[str]"
 MaybeMemories: TypeAlias = "list[Memory | None]"
 Revisions: TypeAlias = "list[Revision]"
 Conflicts: TypeAlias = "dict[str, list[Conflict]]"
@@ -72,7 +74,9 @@ class AgentMemory:
         path: str | os.PathLike[str] | None = None,
         embedding_fn: EmbeddingFunction | None = None,
         embedder: EmbedderLike = "auto",
-        space: str = "default",
+        space: str | None = None,
+        closed: bool = False,
+        invite: str | None = None,
         config: Config | None = None,
     ) -> None:
         self.agent_id = agent_id
@@ -80,6 +84,8 @@ class AgentMemory:
         self._embedding_fn = embedding_fn
         self._embedder = embedder
         self._space = space
+        self._closed = closed
+        self._invite = invite
         self._config = config
         self._memory: ChrysalisMemory | None = None
         self._threads: ThreadPoolExecutor | None = None
@@ -132,6 +138,8 @@ class AgentMemory:
             self._path,
             agent_id=self.agent_id,
             space=self._space,
+            closed=self._closed,
+            invite=self._invite,
             embedder=embedder,
             config=self._config,
         )
@@ -184,6 +192,22 @@ class AgentMemory:
     async def forget(self, id: str, **more: Any) -> Receipt:
         """See `ChrysalisMemory.forget`."""
         return await self._call(self.blocking.forget, id, **more)
+
+    async def invite(self, role: Role = "writer", **more: Any) -> str:
+        """See `ChrysalisMemory.invite`."""
+        return await self._call(self.blocking.invite, role, **more)
+
+    async def peers(self) -> Texts:
+        """See `ChrysalisMemory.peers`."""
+        return await self._call(self.blocking.peers)
+
+    async def add_peer(self, url: str) -> bool:
+        """See `ChrysalisMemory.add_peer`."""
+        return await self._call(self.blocking.add_peer, url)
+
+    async def forget_peer(self, url: str) -> bool:
+        """See `ChrysalisMemory.forget_peer`."""
+        return await self._call(self.blocking.forget_peer, url)
 
     async def get(self, id: str) -> Memory | None:
         """See `ChrysalisMemory.get`."""

@@ -20,5 +20,6 @@ pub mod operation;
 pub mod payload;
 pub mod sign;
 pub mod sync;
+pub mod token;
 
 pub use error::{Refusal, Result};

@@ -67,6 +67,12 @@ pub const WHY_BYTES_MAX: usize = 512;
 /// Bytes of a replica's address.
 pub const ADDRESS_BYTES_MAX: usize = 256;
 
+/// Addresses in one token: a joiner needs one that answers, and a token should fit a chat message.
+pub const TOKEN_ADDRESSES_MAX: usize = 8;
+
+/// Characters of one token: the addresses take most of it.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
 /// Bytes of a memory's id.
 pub const MEMORY_ID_BYTES_MAX: usize = 256;
 

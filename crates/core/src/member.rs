@@ -213,6 +213,29 @@ impl Invitation {
         invitation
     }
 
+    /// The canonical bytes, for a token.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        encoder.array(5);
+        self.write_terms(&mut encoder);
+        encoder.bytes(self.signature.as_bytes());
+        encoder.finish()
+    }
+
+    /// Reads the canonical bytes. Reading proves nothing: see [`Open::role`].
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut d = Decoder::new(bytes);
+        d.array(5, "an invitation has five elements")?;
+        let invitation = Self::read(&mut d)?;
+        d.finish()?;
+        Ok(invitation)
+    }
+
+    /// Whether this key signed it.
+    pub fn is_signed_by(&self, signer: &ReplicaKey, space: &SpaceId) -> bool {
+        sign::verify(signer, &self.message(space), &self.signature).is_ok()
+    }
+
     fn message(&self, space: &SpaceId) -> Vec<u8> {
         let mut encoder = Encoder::default();
         encoder.array(5).bytes(space.as_bytes());
@@ -227,6 +250,17 @@ impl Invitation {
         e.bytes(self.ephemeral.as_bytes()).optional(self.issuer, |e, issuer| {
             e.bytes(issuer.as_bytes());
         });
+    }
+
+    /// Terms and signature, in that order.
+    fn read(d: &mut Decoder<'_>) -> Result<Self> {
+        Ok(Self {
+            role: Role::from_number(d.uint(u64::from(u8::MAX), "role")?)?,
+            expires_ms: d.optional(|d| d.uint(limits::INTEGER_MAX, "expiry"))?,
+            ephemeral: ReplicaKey::from_slice(d.bytes(ReplicaKey::LENGTH, "ephemeral key")?)?,
+            issuer: d.optional(read_fingerprint)?,
+            signature: Signature::from_slice(d.bytes(Signature::LENGTH, "signature")?)?,
+        })
     }
 }
 
@@ -254,13 +288,7 @@ impl Grant {
 
     fn read(d: &mut Decoder<'_>) -> Result<Self> {
         d.array(6, "a grant has six elements")?;
-        let invitation = Invitation {
-            role: Role::from_number(d.uint(u64::from(u8::MAX), "role")?)?,
-            expires_ms: d.optional(|d| d.uint(limits::INTEGER_MAX, "expiry"))?,
-            ephemeral: ReplicaKey::from_slice(d.bytes(ReplicaKey::LENGTH, "ephemeral key")?)?,
-            issuer: d.optional(read_fingerprint)?,
-            signature: Signature::from_slice(d.bytes(Signature::LENGTH, "signature")?)?,
-        };
+        let invitation = Invitation::read(d)?;
         Ok(Self { invitation, countersignature: Signature::from_slice(d.bytes(Signature::LENGTH, "signature")?)? })
     }
 }
@@ -289,7 +317,7 @@ impl Open {
     }
 
     /// The role that it says it has; [`Open::role`] says whether that holds.
-    fn claimed_role(&self) -> Role {
+    pub fn claimed_role(&self) -> Role {
         match (&self.space, &self.grant) {
             (Space::Closed { .. }, Some(grant)) => grant.invitation.role,
             _ => Role::Administrator,
@@ -336,11 +364,12 @@ impl Open {
             _ => return Err(Refusal::NotAllowed("the invitation's issuer is no administrator")),
         };
         let space = self.space.id();
-        sign::verify(&signer, &invitation.message(&space), &invitation.signature)
-            .and_then(|()| {
-                sign::verify(&invitation.ephemeral, &join_message(&space, &self.replica), &grant.countersignature)
-            })
-            .map_err(|_| Refusal::NotAllowed("the grant's signatures do not hold"))?;
+        let joins = join_message(&space, &self.replica);
+        let holds = invitation.is_signed_by(&signer, &space)
+            && sign::verify(&invitation.ephemeral, &joins, &grant.countersignature).is_ok();
+        if !holds {
+            return Err(Refusal::NotAllowed("the grant's signatures do not hold"));
+        }
         if invitation.expires_ms.is_some_and(|expires_ms| hybrid_ms > expires_ms) {
             return Err(Refusal::NotAllowed("the invitation had expired"));
         }

@@ -8,6 +8,7 @@ mod crdt;
 mod crypto;
 mod error;
 mod keep;
+mod members;
 mod memory;
 mod replica;
 

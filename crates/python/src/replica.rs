@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrysalis_core::member::Role;
 use chrysalis_core::payload::Field;
 use chrysalis_store::{
     ConnectionOptions, MadeVectors, MemoryRow, Order, Query, Remember, Revision, Store, StoreError, StoreOptions,
@@ -14,6 +15,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::convert;
 use crate::error::raise;
+use crate::members;
 use crate::memory::Memory;
 
 /// See the stub.
@@ -56,12 +58,14 @@ fn wanted(said: &Bound<'_, PyDict>) -> PyResult<Remember> {
 #[pymethods]
 impl Replica {
     #[new]
-    #[pyo3(signature = (path, *, space, durability, busy_timeout_ms, cache_bytes, mmap_bytes, payload_bytes_max))]
+    #[pyo3(signature = (path, *, space, closed, invite, durability, busy_timeout_ms, cache_bytes, mmap_bytes, payload_bytes_max))]
     #[allow(clippy::too_many_arguments)]
     fn open(
         py: Python<'_>,
         path: PathBuf,
-        space: String,
+        space: Option<String>,
+        closed: bool,
+        invite: Option<String>,
         durability: &str,
         busy_timeout_ms: u64,
         cache_bytes: u64,
@@ -74,7 +78,14 @@ impl Replica {
             mmap_size_bytes: mmap_bytes,
             cache_size_bytes: cache_bytes,
         };
-        let options = StoreOptions { space, connection, payload_bytes_max, ..StoreOptions::default() };
+        let options = StoreOptions {
+            space,
+            closed,
+            invite: members::token(py, invite)?,
+            connection,
+            payload_bytes_max,
+            ..StoreOptions::default()
+        };
         let store = py.detach(|| Store::open(&path, options)).map_err(|error| raise(py, error))?;
         Ok(Self { store: Arc::new(store) })
     }
@@ -87,6 +98,42 @@ impl Replica {
     #[getter]
     fn path(&self) -> PathBuf {
         self.store.folder().root().to_owned()
+    }
+
+    #[getter]
+    fn space(&self) -> &str {
+        self.store.space().name()
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.store.is_closed()
+    }
+
+    #[getter]
+    fn brought(&self) -> usize {
+        self.store.brought()
+    }
+
+    fn role(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
+        Ok(self.run(py, Store::role)?.map(Role::name))
+    }
+
+    fn invite(&self, py: Python<'_>, role: &str, expires_ms: Option<u64>, urls: Vec<String>) -> PyResult<String> {
+        let role = members::role_named(role)?;
+        self.run(py, |store| store.invite(role, expires_ms, urls)).map(|token| token.to_string())
+    }
+
+    fn peers(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.run(py, Store::peers)
+    }
+
+    fn add_peer(&self, py: Python<'_>, url: &str) -> PyResult<bool> {
+        self.run(py, |store| store.add_peer(url))
+    }
+
+    fn forget_peer(&self, py: Python<'_>, url: &str) -> PyResult<bool> {
+        self.run(py, |store| store.forget_peer(url))
     }
 
     fn remember(&self, py: Python<'_>, agent: &str, said: &Bound<'_, PyDict>) -> PyResult<Memory> {

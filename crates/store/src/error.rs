@@ -118,6 +118,13 @@ impl StoreError {
             Self::Refused("not_allowed", _) => {
                 "What was forgotten or withdrawn stays so: choose another id or other words, or ask an administrator."
             }
+            Self::Refused("role_lacking" | "removed" | "invitation_expired", _) => {
+                "Ask an administrator of the space for an invitation; `chrysalis members` shows who is one."
+            }
+            Self::Refused("space_open", _) => {
+                "Found a closed space with `closed=True` or `chrysalis found`, then invite."
+            }
+            Self::Refused("wrong_space", _) => "Use another store: each keeps one space.",
             Self::Refused("too_large", _) => "Split it into several memories, or raise `payload_bytes_max` in Config.",
             Self::Refused(..) => "Ask whoever made these bytes; nothing was changed.",
             Self::Key(_) => "Restore the key file from a backup; without it this store cannot write in its own name.",

@@ -181,6 +181,13 @@ impl Tables<'_> {
         statement.query_row([position], RawOperation::read).optional()?.map(RawOperation::parse).transpose()
     }
 
+    /// The operation that opens this log.
+    pub fn opening(&self, number: LogNumber) -> Result<Option<Stored>, StoreError> {
+        let sql = format!("SELECT {STORED} FROM operation WHERE log = ?1 AND sequence = 0");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        statement.query_row([number], RawOperation::read).optional()?.map(RawOperation::parse).transpose()
+    }
+
     /// The operations that name a memory, in order of arrival.
     pub fn of_memory(&self, memory: i64) -> Result<Vec<Stored>, StoreError> {
         let sql = format!("SELECT {STORED} FROM operation WHERE memory = ?1 ORDER BY position");

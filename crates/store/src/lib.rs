@@ -6,6 +6,7 @@
 mod accept;
 mod as_of;
 mod backoff;
+mod belonging;
 mod bundle;
 mod checkpoint;
 mod connection;
@@ -16,6 +17,8 @@ mod error;
 mod folder;
 mod indexes;
 pub mod ledger;
+mod members;
+mod peers;
 mod read;
 mod readers;
 mod recall;

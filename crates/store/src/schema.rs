@@ -232,6 +232,14 @@ pub fn recreate_views(connection: &Connection) -> Result<(), StoreError> {
     Ok(connection.execute_batch(VIEWS)?)
 }
 
+/// The tables that hold what came from others or was said here: all but the views, and what is kept beside the log.
+pub(crate) fn ground_tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'meta'";
+    let mut statement = connection.prepare(sql)?;
+    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    Ok(names.into_iter().filter(|name| !VIEW_TABLES.contains(&name.as_str())).collect())
+}
+
 /// A value kept beside the log: the space, the store's mark, what the store was bound to.
 pub fn meta(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;

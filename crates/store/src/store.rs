@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrysalis_core::id::{MemoryId, ReplicaKey};
@@ -11,8 +12,10 @@ use chrysalis_core::member::Space;
 use chrysalis_core::merge::Document;
 use chrysalis_core::payload::{Field, Forget, Payload, Value};
 use chrysalis_core::sign::SecretKey;
+use chrysalis_core::token::Token;
 use rusqlite::Connection;
 
+use crate::belonging::{self, Belonging};
 use crate::connection::ConnectionOptions;
 use crate::edit::Edit;
 use crate::error::StoreError;
@@ -20,14 +23,19 @@ use crate::folder::Folder;
 use crate::readers::{ReadConnection, Readers};
 use crate::row::{self, MemoryRow};
 use crate::schema::{self, FORMAT};
-use crate::turn::{Clock, Randomness, Shared, Turn, random, system_randomness};
+use crate::turn::{Clock, Randomness, Shared, Turn, UsedGrant, random, system_randomness};
 use crate::writer::Writer;
 
 /// How a store is opened.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// Name of the open space that a new store keeps; an existing store must keep the same.
-    pub space: String,
+    /// Name of the space, which an existing store must keep. None: whatever the folder keeps; a new one keeps the open
+    /// space `default`.
+    pub space: Option<String>,
+    /// Whether a store that keeps no closed space yet founds one.
+    pub closed: bool,
+    /// The token by which a store that is no member yet joins a closed space.
+    pub invite: Option<Arc<Token>>,
     /// How connections are set up.
     pub connection: ConnectionOptions,
     /// Bytes of payload that this replica allows itself.
@@ -41,7 +49,9 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     fn default() -> Self {
         Self {
-            space: "default".to_owned(),
+            space: None,
+            closed: false,
+            invite: None,
             connection: ConnectionOptions::default(),
             payload_bytes_max: limits::PAYLOAD_BYTES_DEFAULT,
             clock: Arc::new(system_clock),
@@ -83,31 +93,55 @@ pub struct Store {
     pub(crate) indexes: crate::indexes::Indexes,
     pub(crate) searchers: crate::recall::Searchers,
     pub(crate) uses: crate::uses::Uses,
+    brought: usize,
 }
 
+/// Processes that open one new folder at once may each want it to keep another space: who comes second looks again.
+const OPENING_TRIES: usize = 3;
+const MOVED: &str = "wrong_space_meanwhile";
+
 impl Store {
-    /// Opens the store in this folder, making it when it is new.
+    /// Opens the store in this folder, making it when it is new; founds or joins a space if the options say so.
     ///
     /// # Errors
     /// Those of [`Folder::load_or_create_seed`] and of opening the database; [`StoreError::Invalid`] when the store
-    /// keeps another space.
+    /// keeps another space than the one named; [`StoreError::Refused`] with `wrong_space` when it is a member of
+    /// another closed space than the token's, with `invitation_expired`, or with `role_lacking` when memories would
+    /// have to come along that the role may not say.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        for _ in 1..OPENING_TRIES {
+            match Self::try_open(path, &options, None) {
+                Err(StoreError::Refused(MOVED, _)) => {}
+                done => return done,
+            }
+        }
+        Self::try_open(path, &options, None)
+    }
+
+    /// Makes a new store of this space with a grant that was accepted before: for salvage.
+    pub(crate) fn restore(path: &Path, space: Space, used: Option<UsedGrant>) -> Result<Self, StoreError> {
+        let belonging = Belonging { kept: None, space, used };
+        Self::try_open(path, &StoreOptions::default(), Some(belonging))
+    }
+
+    fn try_open(path: &Path, options: &StoreOptions, given: Option<Belonging>) -> Result<Self, StoreError> {
         let folder = Folder::at(path);
         folder.create()?;
         folder.check_not_emptied()?;
         let key = SecretKey::from_seed(folder.load_or_create_seed()?.as_bytes());
-        let wanted = Space::Open { name: options.space.clone() };
-        if options.space.is_empty() || options.space.len() > limits::NAME_BYTES_MAX {
-            return Err(StoreError::Invalid("a space has a name of 1 to 1024 bytes".to_owned()));
-        }
+        let path = folder.database();
+        let belonging = match given {
+            Some(belonging) => belonging,
+            None => Belonging::settle(&path, options, key.public())?,
+        };
         let shared = Shared {
             key,
-            space: wanted.clone(),
+            space: belonging.space.clone(),
             clock: Arc::clone(&options.clock),
             randomness: Arc::clone(&options.randomness),
             payload_bytes_max: options.payload_bytes_max,
+            entered: AtomicBool::new(false),
         };
-        let path = folder.database();
         let writer = Writer::open(&path, FORMAT, &options.connection, shared, |connection, found| {
             schema::bring_up(connection, found)
         })?;
@@ -115,24 +149,29 @@ impl Store {
         let readers = Readers::new(&path, FORMAT, options.connection.clone());
         // A look first: opening a store that needs nothing must not wait for those who write to it.
         let settled = settled_mark(&*readers.get()?, &shared, &path)?;
-        let mark = match settled {
-            Some(mark) => mark,
+        let (mark, brought) = match settled {
+            Some(mark) => (mark, 0),
             None => writer.run_here(|connection, turn| {
-                check_space(connection, &wanted)?;
-                settle_own_log(connection, turn, &path)?;
-                mark_of(connection)
+                let brought = enter(connection, turn, &belonging)?;
+                if let Some(token) = &options.invite {
+                    crate::peers::keep_peers(connection, &token.addresses)?;
+                }
+                settle_own_log(connection, turn, &path, &belonging)?;
+                Ok((mark_of(connection)?, brought))
             })?,
         };
+        shared.entered.store(true, Ordering::Release);
         let indexes = crate::indexes::Indexes::new(&folder, mark);
         let store = Self {
             folder,
             writer,
             readers,
             shared,
-            options,
+            options: options.clone(),
             indexes,
             searchers: Default::default(),
             uses: Default::default(),
+            brought,
         };
         store.sweep()?;
         Ok(store)
@@ -146,6 +185,11 @@ impl Store {
     /// The space kept here.
     pub fn space(&self) -> &Space {
         &self.shared.space
+    }
+
+    /// How many memories came along when this opening founded or joined the space.
+    pub fn brought(&self) -> usize {
+        self.brought
     }
 
     /// The folder.
@@ -321,17 +365,19 @@ fn settled_mark(connection: &Connection, shared: &Shared, path: &Path) -> Result
     Ok(mark.and_then(|mark| mark.try_into().ok()))
 }
 
-fn check_space(connection: &Connection, wanted: &Space) -> Result<(), StoreError> {
-    match schema::meta(connection, "space")? {
-        None => schema::set_meta(connection, "space", &wanted.encode()),
-        Some(bytes) => {
-            let kept = Space::decode(&bytes).map_err(|refusal| crate::ledger::damaged(refusal.to_string()))?;
-            if kept == *wanted {
-                return Ok(());
-            }
-            let what = format!("this store keeps the space {:?}, not {:?}", kept.name(), wanted.name());
-            Err(StoreError::Invalid(what))
-        }
+/// Makes the store keep its space. Returns how many memories came along from another one.
+fn enter(connection: &Connection, turn: &mut Turn, belonging: &Belonging) -> Result<usize, StoreError> {
+    let kept = belonging::kept_by(connection)?;
+    if kept.as_ref() == Some(&belonging.space) {
+        return Ok(0);
+    }
+    if kept != belonging.kept {
+        // Another process was first. What it made of the folder decides, so this opening begins anew.
+        return Err(StoreError::Refused(MOVED, "another process made this store keep another space".to_owned()));
+    }
+    match kept {
+        None => schema::set_meta(connection, "space", &belonging.space.encode()).map(|()| 0),
+        Some(old) => belonging::move_into(connection, turn, &old, belonging.used.clone()),
     }
 }
 
@@ -346,7 +392,12 @@ fn mark_of(connection: &Connection) -> Result<[u8; 16], StoreError> {
 }
 
 /// Opens the own log, or a new epoch of it when this file is a copy: two stores that continue one log would fork it.
-fn settle_own_log(connection: &Connection, turn: &mut Turn, path: &Path) -> Result<(), StoreError> {
+fn settle_own_log(
+    connection: &Connection,
+    turn: &mut Turn,
+    path: &Path,
+    belonging: &Belonging,
+) -> Result<(), StoreError> {
     let bound = binding(path)?;
     let key = turn.shared().key.public();
     let continues = match turn.head() {
@@ -360,7 +411,11 @@ fn settle_own_log(connection: &Connection, turn: &mut Turn, path: &Path) -> Resu
     if continues {
         return Ok(());
     }
-    turn.open_epoch(connection, None)?;
+    let accepted = match turn.head() {
+        Some(_) => belonging::kept_grant(connection)?,
+        None => belonging.used.clone(),
+    };
+    turn.open_epoch(connection, accepted)?;
     schema::set_meta(connection, "binding", &bound)
 }
 

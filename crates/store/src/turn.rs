@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrysalis_core::admit::LogFacts;
+use chrysalis_core::admit::{Ledger as _, LogFacts};
 use chrysalis_core::causality::LogNumber;
 use chrysalis_core::id::{Epoch, Salt};
 use chrysalis_core::limits;
 use chrysalis_core::log::{Draft, Head};
-use chrysalis_core::member::{Grant, Open, Space};
+use chrysalis_core::member::{Grant, Open, Role, Space};
+use chrysalis_core::operation::Kind;
 use chrysalis_core::payload::Payload;
 use chrysalis_core::sign::SecretKey;
 use rusqlite::Connection;
@@ -36,10 +38,21 @@ pub struct Shared {
     pub randomness: Randomness,
     /// Bytes of payload that this replica allows itself.
     pub payload_bytes_max: usize,
+    /// Whether the store has come to keep its space: until then a transaction may find another one.
+    pub(crate) entered: AtomicBool,
+}
+
+/// A grant, and when it was used, in ms since the Unix epoch.
+#[derive(Clone, Debug)]
+pub struct UsedGrant {
+    /// What an administrator signed, countersigned for this replica.
+    pub grant: Grant,
+    /// The hybrid time of the opening that showed it first.
+    pub at_ms: u64,
 }
 
 impl Shared {
-    fn random<const N: usize>(&self) -> Result<[u8; N], StoreError> {
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], StoreError> {
         let mut bytes = [0; N];
         (self.randomness)(&mut bytes)?;
         Ok(bytes)
@@ -65,6 +78,11 @@ impl TransactionState for Turn {
     type Shared = Shared;
 
     fn begin(shared: &Arc<Shared>, connection: &Connection) -> Result<Self, StoreError> {
+        let kept = || crate::belonging::kept_by(connection);
+        if shared.entered.load(Ordering::Acquire) && kept()?.is_some_and(|kept| kept != shared.space) {
+            let what = "this store has joined another space meanwhile: open it again".to_owned();
+            return Err(StoreError::Refused("wrong_space", what));
+        }
         let mut turn = Self { shared: Arc::clone(shared), own: None, void: false };
         turn.rollback_to_savepoint(connection)?;
         Ok(turn)
@@ -116,9 +134,8 @@ impl Turn {
         payload: Payload,
         expires_ms: Option<u64>,
     ) -> Result<i64, StoreError> {
-        if self.void {
-            self.open_epoch(connection, None)?;
-        }
+        self.continue_log(connection)?;
+        self.check_role(payload.kind())?;
         let draft = self.draft(connection, payload, expires_ms)?;
         let shared = Arc::clone(&self.shared);
         let Some((_, head)) = &mut self.own else {
@@ -139,13 +156,42 @@ impl Turn {
         })
     }
 
+    /// Sees to it that the own log can be continued: one that forked is followed by a new epoch.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] with `removed` when this replica's membership has ended.
+    pub(crate) fn continue_log(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        if self.void {
+            let used = crate::belonging::kept_grant(connection)?;
+            self.open_epoch(connection, used)?;
+        }
+        if self.void {
+            let what = "this replica was removed from the space: what it says counts nowhere any more".to_owned();
+            return Err(StoreError::Refused("removed", what));
+        }
+        Ok(())
+    }
+
+    fn check_role(&self, kind: Kind) -> Result<(), StoreError> {
+        let Some(role) = self.head().map(|head| head.facts.role) else { return Ok(()) };
+        if role.may(kind) {
+            return Ok(());
+        }
+        let what = format!("this replica is a {} of the space, and may not {}", role.name(), deed(kind));
+        Err(StoreError::Refused("role_lacking", what))
+    }
+
     /// Opens a new epoch of the own log; the one before stays, and is continued by nobody.
-    pub fn open_epoch(&mut self, connection: &Connection, grant: Option<Grant>) -> Result<(), StoreError> {
+    ///
+    /// An opening is dated when its grant was used. A later epoch shows the same grant and the same time: the
+    /// invitation was used before it expired, and that has not changed.
+    pub fn open_epoch(&mut self, connection: &Connection, used: Option<UsedGrant>) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
         let (replica, epoch) = (shared.key.public(), Epoch(shared.random()?));
+        let at_ms = used.as_ref().map_or_else(|| (shared.clock)(), |used| used.at_ms);
+        let grant = used.map(|used| used.grant);
         let open = Open { space: shared.space.clone(), replica, epoch, grant };
-        let now_ms = (shared.clock)();
-        let role = open.role(now_ms, None)?;
+        let role = self.granted_role(connection, &open, at_ms)?;
         connection.execute("UPDATE log SET own = 0 WHERE own = 1", [])?;
         connection.execute_batch(
             "INSERT OR REPLACE INTO unseen
@@ -154,11 +200,35 @@ impl Turn {
         let id = open.log();
         let mut head = Head::unopened(id, LogFacts { replica, epoch, role });
         let draft = self.draft(connection, Payload::Open(Box::new(open)), None)?;
-        let draft = Draft { payload_bytes_max: limits::PAYLOAD_BYTES_DEFAULT, ..draft };
+        let draft = Draft { payload_bytes_max: limits::PAYLOAD_BYTES_DEFAULT, now_ms: at_ms, ..draft };
         let verified = head.extend(&shared.key, draft)?;
         self.views(connection).take_in(&verified, true)?;
         // The head, and whether it is void, are read anew.
         self.rollback_to_savepoint(connection)
+    }
+
+    /// The role of a new log of one's own. Who joins by the invitation of an administrator who is not known here yet
+    /// takes it at its word: every other replica judges it when the two meet.
+    fn granted_role(&self, connection: &Connection, open: &Open, at_ms: u64) -> Result<Role, StoreError> {
+        let issuer = open.grant.as_ref().and_then(|grant| grant.invitation.issuer);
+        let Some(issuer) = issuer else { return Ok(open.role(at_ms, None)?) };
+        let tables = self.tables(connection);
+        let Some(known) = tables.known(&issuer)? else { return Ok(open.claimed_role()) };
+        let facts = tables.log(&known.log)?.map(|facts| (facts.replica, facts.role));
+        Ok(open.role(at_ms, facts)?)
+    }
+}
+
+/// What an operation of this kind does, as a verb.
+fn deed(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Open => "open a log",
+        Kind::Write => "write",
+        Kind::Forget => "forget",
+        Kind::Touch => "count uses",
+        Kind::Attest => "vote",
+        Kind::Remove => "remove members",
+        Kind::Configure => "set its settings",
     }
 }
 

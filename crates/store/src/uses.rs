@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrysalis_core::id::MemoryId;
 use chrysalis_core::limits;
+use chrysalis_core::operation::Kind;
 use chrysalis_core::payload::Payload;
 
 use crate::error::StoreError;
@@ -49,11 +50,18 @@ impl Store {
         }
         let mut left = taken.clone();
         let written = self.writer.run(move |connection, turn| {
+            // Who may only read leaves no trace of reading.
+            if turn.head().is_some_and(|head| !head.facts.role.may(Kind::Touch)) {
+                return Ok(());
+            }
             while !left.is_empty() {
                 turn.say(connection, Payload::Touch(take_payload(&mut left)), None)?;
             }
             Ok(())
         });
+        if matches!(&written, Err(StoreError::Refused("removed", _))) {
+            return Ok(());
+        }
         if written.is_err() {
             let mut pending = self.uses.pending();
             for (id, count) in taken {

@@ -329,7 +329,7 @@ fn a_fork_is_proven_voided_and_what_was_said_in_it_is_saved() {
 #[test]
 fn a_bundle_of_another_space_or_version_is_refused_whole() {
     let folder = TempDir::new().unwrap();
-    let other = StoreOptions { space: "other".to_owned(), ..StoreOptions::default() };
+    let other = StoreOptions { space: Some("other".to_owned()), ..StoreOptions::default() };
     let other = Store::open(&folder.path().join("other"), other).unwrap();
     let store = open(&folder.path().join("store"));
     let path = folder.path().join("bundle");

@@ -231,7 +231,7 @@ fn an_interrupted_repair_is_finished() {
 fn a_store_of_another_space_is_repaired_in_its_own() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("store");
-    let options = || StoreOptions { space: "project".to_owned(), ..StoreOptions::default() };
+    let options = || StoreOptions { space: Some("project".to_owned()), ..StoreOptions::default() };
     let store = Store::open(&path, options()).unwrap();
     remember(&store, "m", saying("in another space"));
     store.close().unwrap();

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import find, open_to_read
-from chrysalis_memory.cli.options import DEFAULT_SPACE, Json, Space, Store
+from chrysalis_memory.cli.options import Json, Space, Store
 from chrysalis_memory.cli.output import (
     console,
     counted,
@@ -38,7 +38,7 @@ def verify(
     id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One memory; without it, the whole store.")] = None,
     *,
     store: Store = None,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
 ) -> None:
     """Check every signature and chain; exit code 1 if one does not hold.
@@ -73,7 +73,7 @@ def _show_verification(result: Verification) -> None:
         )
 
 
-def stats(*, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = False) -> None:
+def stats(*, store: Store = None, space: Space = None, json: Json = False) -> None:
     """Show what is in the store, and how large it is.
 
     [bold]Examples[/bold]
@@ -116,7 +116,7 @@ def _named(found: Stats) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def rebuild(*, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = False) -> None:
+def rebuild(*, store: Store = None, space: Space = None, json: Json = False) -> None:
     """Make views, text index, tags and links anew from the signed log.
 
     [bold]Examples[/bold]

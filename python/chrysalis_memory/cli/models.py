@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chrysalis_memory.cli.opening import open_with_model, require_store
-from chrysalis_memory.cli.options import DEFAULT_SPACE, Json, Space, Store
+from chrysalis_memory.cli.options import Json, Space, Store
 from chrysalis_memory.cli.output import console, counted, for_people, print_json, print_row, printable, say
 from chrysalis_memory.cli.progress import install_progress, steps_progress
 from chrysalis_memory.embedding.local import MINILM, LocalEmbedder, is_installed, missing, model_folder
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="models", rich_help_panel=PANEL)
 
 
-def list_models(*, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = False) -> None:
+def list_models(*, store: Store = None, space: Space = None, json: Json = False) -> None:
     """Show the embedding models that can be used, what they lack, and of which the store has vectors.
 
     [bold]Examples[/bold]
@@ -87,7 +87,7 @@ def _local_row() -> dict[str, Any]:
     }
 
 
-def _store_rows(store: Path | None, space: str) -> list[dict[str, Any]]:
+def _store_rows(store: Path | None, space: str | None) -> list[dict[str, Any]]:
     """The models that the store has vectors of; none when there is no store."""
     try:
         path = require_store(store)
@@ -141,7 +141,7 @@ def use_model(
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the vectors of other models, to go back to them.")] = False,
     store: Store = None,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
 ) -> None:
     """Embed the store's memories with another model, and use it from then on.
@@ -175,7 +175,7 @@ def drop_model(
     name: Annotated[str, typer.Argument(metavar="MODEL", help="A model that `models list` shows for the store.")],
     *,
     store: Store = None,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
 ) -> None:
     """Erase the vectors of a model that the store no longer uses.

@@ -14,7 +14,7 @@ import typer
 
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import open_to_read, open_to_write
-from chrysalis_memory.cli.options import DEFAULT_AGENT, DEFAULT_SPACE, Agent, Json, Space, Store, given
+from chrysalis_memory.cli.options import DEFAULT_AGENT, Agent, Json, Space, Store, given
 from chrysalis_memory.cli.output import console, for_people, print_json, print_row, printable, say, size, working
 from chrysalis_memory.records import ImportReport
 
@@ -36,7 +36,7 @@ def import_file(
     ] = None,
     store: Store = None,
     agent: Agent = DEFAULT_AGENT,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
 ) -> None:
     """Take in what other programs wrote; imported twice is stored once.
@@ -95,7 +95,7 @@ def export(
     path: Annotated[str, typer.Argument(help="The bundle to write; - writes to standard output.")],
     *,
     store: Store = None,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
 ) -> None:
     """Write every signed operation into one file that another store imports and verifies.
@@ -121,7 +121,7 @@ def export(
         print_row(target, written)
 
 
-def _export_to_pipe(store: Path | None, space: str) -> None:
+def _export_to_pipe(store: Path | None, space: str | None) -> None:
     if sys.stdout.isatty():
         raise ValueError("a bundle is no text for a terminal; name a file, or pipe it into another program")
     with tempfile.TemporaryDirectory() as folder, open_to_read(store, space) as memory:

@@ -30,24 +30,24 @@ def embedder() -> str:
     return os.environ.get(EMBEDDER_VARIABLE) or "auto"
 
 
-def open_to_write(store: Path | None, space: str, agent: str) -> ChrysalisMemory:
+def open_to_write(store: Path | None, space: str | None, agent: str) -> ChrysalisMemory:
     """The store, made if there is none yet."""
     return _open(store, space, agent, embedder())
 
 
-def open_to_read(store: Path | None, space: str) -> ChrysalisMemory:
+def open_to_read(store: Path | None, space: str | None) -> ChrysalisMemory:
     """The store; reading never makes one, so that a mistyped folder is noticed."""
     require_store(store)
     return _open(store, space, DEFAULT_AGENT, embedder())
 
 
-def open_with_model(store: Path | None, space: str, model: str) -> ChrysalisMemory:
+def open_with_model(store: Path | None, space: str | None, model: str) -> ChrysalisMemory:
     """The store, read with this embedding model."""
     require_store(store)
     return _open(store, space, DEFAULT_AGENT, model)
 
 
-def _open(store: Path | None, space: str, agent: str, model: str) -> ChrysalisMemory:
+def _open(store: Path | None, space: str | None, agent: str, model: str) -> ChrysalisMemory:
     config = Config(embedder_url=os.environ.get(URL_VARIABLE), embedder_key=os.environ.get(KEY_VARIABLE))
     return ChrysalisMemory(store, agent_id=agent, space=space, embedder=model, config=config)
 

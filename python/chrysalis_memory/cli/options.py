@@ -26,7 +26,13 @@ Store = Annotated[
 ]
 Agent = Annotated[str, typer.Option(envvar="CHRYSALIS_AGENT", help="In whose name to write.", rich_help_panel=_WHERE)]
 Space = Annotated[
-    str, typer.Option(envvar="CHRYSALIS_SPACE", help="The space that the store belongs to.", rich_help_panel=_WHERE)
+    str | None,
+    typer.Option(
+        envvar="CHRYSALIS_SPACE",
+        show_default="the one that the store keeps",
+        help="The space that the store belongs to.",
+        rich_help_panel=_WHERE,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print a JSON document for each memory, a line each.")]
@@ -43,7 +49,6 @@ TagFilter = Annotated[
 ThreadFilter = Annotated[str | None, typer.Option("--thread", help="Only of this thread.", rich_help_panel=_FILTERS)]
 
 DEFAULT_AGENT: Final = "cli"
-DEFAULT_SPACE: Final = "default"
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

@@ -12,7 +12,6 @@ from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.graph import draw, gather
 from chrysalis_memory.cli.opening import find, open_to_read
 from chrysalis_memory.cli.options import (
-    DEFAULT_SPACE,
     Id,
     Json,
     JsonLines,
@@ -76,7 +75,7 @@ def recall(
         bool, typer.Option("--explain", help="Show what each score is made of; JSON always has it.")
     ] = False,
     store: Store = None,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
     jsonl: JsonLines = False,
 ) -> None:
@@ -127,7 +126,7 @@ def recall(
         raise typer.Exit(NOTHING)
 
 
-def show(id: Id, *, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = False) -> None:
+def show(id: Id, *, store: Store = None, space: Space = None, json: Json = False) -> None:
     """Show one memory with all that is known about it.
 
     [bold]Examples[/bold]
@@ -158,7 +157,7 @@ def list_memories(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     offset: Annotated[int, typer.Option(min=0, help="Leave out so many first.")] = 0,
     store: Store = None,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
     jsonl: JsonLines = False,
 ) -> None:
@@ -183,7 +182,7 @@ def list_memories(
         raise typer.Exit(NOTHING)
 
 
-def history(id: Id, *, store: Store = None, space: Space = DEFAULT_SPACE, json: Json = False) -> None:
+def history(id: Id, *, store: Store = None, space: Space = None, json: Json = False) -> None:
     """Show who changed a memory, when, and what; each line is a signed operation.
 
     [bold]Examples[/bold]
@@ -212,7 +211,7 @@ def graph(
     *,
     depth: Annotated[int, typer.Option(min=1, max=20, help="How many links away.")] = 3,
     store: Store = None,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
 ) -> None:
     """Draw what a memory follows from, what follows from it, and what it is related to.

@@ -11,7 +11,7 @@ from chrysalis_memory import Memory
 from chrysalis_memory.cli import options
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import find, open_to_write, require_store
-from chrysalis_memory.cli.options import DEFAULT_AGENT, DEFAULT_SPACE, Agent, Id, Json, Space, Store, given
+from chrysalis_memory.cli.options import DEFAULT_AGENT, Agent, Id, Json, Space, Store, given
 from chrysalis_memory.cli.output import (
     bold_id,
     console,
@@ -61,7 +61,7 @@ def remember(
     meta: Meta = None,
     store: Store = None,
     agent: Agent = DEFAULT_AGENT,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
 ) -> None:
     """Store words as they are said, on disk when this returns.
@@ -139,7 +139,7 @@ def update(
     meta: Meta = None,
     store: Store = None,
     agent: Agent = DEFAULT_AGENT,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
 ) -> None:
     """Change a memory; what it said before stays in its history.
@@ -185,7 +185,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     store: Store = None,
     agent: Agent = DEFAULT_AGENT,
-    space: Space = DEFAULT_SPACE,
+    space: Space = None,
     json: Json = False,
 ) -> None:
     """Erase the words of memories for good; the signed chain still verifies.

@@ -2,15 +2,11 @@
 
 use std::path::Path;
 
-use chrysalis_core::member::Space;
-use rusqlite::{Connection, OpenFlags};
-
 use super::examine::{diagnose, is_of_views};
 use super::salvage;
 use super::{Finding, Level};
 use crate::error::StoreError;
 use crate::folder::Folder;
-use crate::schema;
 use crate::store::{Store, StoreOptions};
 
 /// What can't be mended from the files at hand: these findings are left to a human.
@@ -67,8 +63,7 @@ fn failure(path: &Path, error: &StoreError) -> Finding {
 
 /// Opens the store and makes everything that is derived again.
 fn rebuild(folder: &Folder) -> Finding {
-    let opened = space_of(folder)
-        .and_then(|space| Store::open(folder.root(), StoreOptions { space, ..StoreOptions::default() }));
+    let opened = Store::open(folder.root(), StoreOptions::default());
     let rebuilt = opened.and_then(|store| {
         store.rebuild()?;
         store.sweep()?;
@@ -78,16 +73,5 @@ fn rebuild(folder: &Folder) -> Finding {
     match rebuilt {
         Ok(()) => Finding::ok("rebuilt", "chrysalis.db", "views and text index were made again from the log"),
         Err(error) => failure(folder.root(), &error),
-    }
-}
-
-/// The name of the space that the store keeps.
-fn space_of(folder: &Folder) -> Result<String, StoreError> {
-    let connection = Connection::open_with_flags(folder.database(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let bytes = schema::meta(&connection, "space")?;
-    let bytes = bytes.ok_or_else(|| StoreError::corrupt(&folder.database(), "it does not say which space it keeps"))?;
-    match Space::decode(&bytes)? {
-        Space::Open { name } => Ok(name),
-        Space::Closed { .. } => Err(StoreError::Invalid("the store keeps a closed space".to_owned())),
     }
 }

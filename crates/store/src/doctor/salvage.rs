@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chrysalis_core::fork::Proof;
-use chrysalis_core::id::Fingerprint;
+use chrysalis_core::id::{Fingerprint, ReplicaKey};
 use chrysalis_core::member::Space;
 use chrysalis_core::operation::{Kind, Operation};
 use chrysalis_core::payload::Payload;
@@ -15,11 +15,13 @@ use rusqlite::{Connection, OpenFlags};
 use super::Finding;
 use super::carve::carve;
 use crate::accept::Accepted;
+use crate::belonging::opened_by;
 use crate::error::StoreError;
 use crate::folder::{Folder, sync_folder};
 use crate::ledger::{RawOperation, STORED};
 use crate::schema;
-use crate::store::{Store, StoreOptions};
+use crate::store::Store;
+use crate::turn::UsedGrant;
 
 /// Where the new database is made, inside the folder of the store.
 pub(super) const FOLDER: &str = "salvage";
@@ -55,15 +57,22 @@ pub(super) fn salvage(folder: &Folder) -> Result<Vec<Finding>, StoreError> {
         let what = "nothing in the file says which space it kept: no operation that opens a log can be read";
         return Err(StoreError::corrupt(&folder.database(), what));
     };
-    let Space::Open { name } = &space else {
-        return Err(StoreError::Invalid("the store keeps a closed space, which can't be salvaged yet".to_owned()));
-    };
     let place = folder.root().join(FOLDER);
     let _ = fs::remove_dir_all(&place);
     let fresh = Folder::at(&place);
     fresh.create()?;
     fs::copy(folder.key(), fresh.key()).map_err(|error| StoreError::io(&folder.key(), error))?;
-    let store = Store::open(&place, StoreOptions { space: name.clone(), ..StoreOptions::default() })?;
+    let key = SecretKey::from_seed(fresh.load_or_create_seed()?.as_bytes()).public();
+    let used = remains.grant_of(&key);
+    let is_member = match &space {
+        Space::Open { .. } => true,
+        Space::Closed { founder, .. } => *founder == key || used.is_some(),
+    };
+    if !is_member {
+        let what = "nothing in the file shows this replica's invitation any more: join again, with a new token";
+        return Err(StoreError::corrupt(&folder.database(), what));
+    }
+    let store = Store::restore(&place, space, used)?;
     let there_were = remains.positions.max(remains.operations.len() as i64);
     let mut counts = remains.take_over(&store)?;
     counts.lost += usize::try_from(there_were).unwrap_or(0).saturating_sub(counts.kept + counts.said_again);
@@ -202,6 +211,13 @@ impl Remains {
             })
         };
         self.space.clone().or_else(opened)
+    }
+
+    /// The grant by which this replica became a member, from what opened one of its logs.
+    fn grant_of(&self, key: &ReplicaKey) -> Option<UsedGrant> {
+        let openings = self.operations.values().filter(|operation| operation.header().kind == Kind::Open);
+        let mut own = openings.filter_map(opened_by).filter(|(open, _)| open.replica == *key);
+        own.find_map(|(_, used)| used)
     }
 
     /// Offers everything to the new store, proofs first, then operations by Lamport time.

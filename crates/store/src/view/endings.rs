@@ -61,6 +61,12 @@ impl<'a> Views<'a> {
         Ok(statement.exists([self.space.withdrawal_digest(content).as_bytes()])?)
     }
 
+    /// Whether this replica's membership has ended.
+    pub(crate) fn is_removed(&self, replica: &ReplicaKey) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM removed WHERE replica = ?1";
+        Ok(self.connection().prepare_cached(sql)?.exists([replica.as_bytes()])?)
+    }
+
     pub(super) fn is_dead_to_all(&self, id: &str) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM dead WHERE id = ?1 AND owner = x''";
         Ok(self.connection().prepare_cached(sql)?.exists([id])?)
