@@ -4,7 +4,9 @@
 
 mod common;
 
-use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey, Signature, SpaceId};
+use std::path::PathBuf;
+
+use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey, Signature, SpaceId, from_hex, to_hex};
 use chrysalis_core::limits;
 use chrysalis_core::sync::carry::{carry, fill};
 use chrysalis_core::sync::message::{Carried, Credentials, Hello, Message, Nonce, Peer, Range, RangeContent, Summary};
@@ -86,6 +88,44 @@ fn every_message_reads_back_as_it_was_written() {
         let frame = message.encode();
         assert_eq!(Message::decode(&frame).as_ref(), Ok(&message), "{name}");
         assert!(frame.len() <= limits::FRAME_BYTES_MAX, "{name}");
+    }
+}
+
+/// Frames of this release, a line each: name and hexadecimal.
+fn golden_path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/messages.txt")
+}
+
+fn seed_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/message").join(name)
+}
+
+#[test]
+fn the_golden_frames_are_read_and_those_without_compression_are_written_alike() {
+    let text = std::fs::read_to_string(golden_path()).unwrap();
+    let mut lines = text.lines();
+    for (name, message) in messages() {
+        let (found, hex) = lines.next().unwrap().split_once(' ').unwrap();
+        let frame = from_hex(hex).unwrap();
+        assert_eq!(found, name);
+        assert_eq!(Message::decode(&frame).as_ref(), Ok(&message), "{name}");
+        // What a later compressor makes of the others may be shorter.
+        if frame[0] == 0 {
+            assert_eq!(message.encode(), frame, "{name}");
+        }
+        assert_eq!(std::fs::read(seed_path(name)).unwrap(), frame, "the fuzzer starts from the same bytes: {name}");
+    }
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
+#[ignore = "writes the golden frames and the fuzzer's seeds anew"]
+fn write_the_golden_frames() {
+    let frames: Vec<_> = messages().into_iter().map(|(name, message)| (name, message.encode())).collect();
+    let lines: Vec<_> = frames.iter().map(|(name, frame)| format!("{name} {}\n", to_hex(frame))).collect();
+    std::fs::write(golden_path(), lines.concat()).unwrap();
+    for (name, frame) in frames {
+        std::fs::write(seed_path(name), frame).unwrap();
     }
 }
 
