@@ -9,7 +9,6 @@ use chrysalis_core::fork::{Cut, Proof};
 use chrysalis_core::member::log_id;
 use chrysalis_core::operation::Operation;
 use chrysalis_core::payload::Payload;
-use chrysalis_core::sign;
 use rusqlite::Connection;
 
 use crate::edit::Edit;
@@ -28,21 +27,20 @@ const VOID_HEADERS_MAX: i64 = 4_096;
 pub enum Accepted {
     /// Stored: so many new operations.
     Stored(usize),
+    /// Another branch of a log: its proof is kept, and nothing of it counts.
+    Forked,
     /// To be offered again when these have arrived.
     Waiting(Vec<Missing>),
     /// Unacceptable.
     Refused(Refusal),
 }
 
-fn signatures_hold(verified: &[Verified]) -> bool {
-    let unchecked = verified.iter().filter(|one| !one.signature_checked());
-    unchecked.map(|one| (one.facts().replica, one.operation())).all(|(replica, operation)| {
-        sign::verify_operation(&replica, &operation.fingerprint(), operation.signature()).is_ok()
-    })
-}
+/// Whether a proof was new, or why it proves nothing.
+pub type Proven = Result<bool, Refusal>;
 
 impl Turn {
-    /// Admits a run of operations of one log and stores what is new, with its effects.
+    /// Admits a run of operations of one log and stores what is new, with its effects. Its seal proves the origin of
+    /// all of it; signatures before the seal are kept unchecked, until `verify` looks at them.
     ///
     /// # Errors
     /// Faults of the disk; what is wrong with the bytes is [`Accepted::Refused`].
@@ -53,11 +51,6 @@ impl Turn {
             Err(AdmitError::Refused(refusal)) => Ok(Accepted::Refused(refusal)),
             Err(AdmitError::Fault(fault)) => Err(fault),
             Ok(Admission::Waiting(missing)) => Ok(Accepted::Waiting(missing)),
-            // A seal proves the origin of all before it, yet a signature that does not hold is not worth keeping: who
-            // offers these bytes has them damaged, and they can be had again.
-            Ok(Admission::Admitted(verified)) if !signatures_hold(&verified) => {
-                Ok(Accepted::Refused(Refusal::BadSignature))
-            }
             Ok(Admission::Admitted(verified)) => {
                 for one in &verified {
                     self.views(connection).take_in(one, false)?;
@@ -70,8 +63,12 @@ impl Turn {
                 Ok(Accepted::Stored(verified.len()))
             }
             Ok(Admission::Forked { proof, void }) => {
-                self.take_fork(connection, proof.as_deref(), &void)?;
-                Ok(Accepted::Stored(0))
+                let proof = match proof.as_deref() {
+                    Some(proof) => Some((proof, proof.verify()?)),
+                    None => None,
+                };
+                self.take_fork(connection, proof, &void)?;
+                Ok(Accepted::Forked)
             }
         }
     }
@@ -98,30 +95,43 @@ impl Turn {
         }
     }
 
-    /// Takes a proof of misbehaviour: the log is void from the fork on, in every branch.
+    /// Takes a proof of misbehaviour: the log is void from the fork on, in every branch. Says whether it was new, or why
+    /// it is none.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when the proof does not hold or is about another space; faults of the disk.
-    pub fn accept_proof(&mut self, connection: &Connection, proof: &Proof) -> Result<(), StoreError> {
-        self.take_fork(connection, Some(proof), &[])
+    /// Faults of the disk.
+    pub fn accept_proof(&mut self, connection: &Connection, proof: &Proof) -> Result<Proven, StoreError> {
+        let cut = match proof.verify() {
+            Ok(cut) => cut,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if proof.space != self.shared().space.id() {
+            return Ok(Err(Refusal::WrongSpace));
+        }
+        let sql = "SELECT 1 FROM proof WHERE log = (SELECT number FROM log WHERE id = ?1) AND sequence <= ?2";
+        if connection.prepare_cached(sql)?.exists((cut.log.as_bytes(), cut.sequence as i64))? {
+            return Ok(Ok(false));
+        }
+        self.take_fork(connection, Some((proof, cut)), &[])?;
+        Ok(Ok(true))
     }
 
     /// Voids a forked log from the fork on. If it is the own one, says again what both branches said.
     fn take_fork(
         &mut self,
         connection: &Connection,
-        proof: Option<&Proof>,
+        proof: Option<(&Proof, Cut)>,
         void: &[Verified],
     ) -> Result<(), StoreError> {
         let own = self.shared().key.public();
         let theirs = void.iter().filter(|one| one.facts().replica == own);
         let mut lost: Vec<(u64, Payload)> =
             theirs.filter_map(|one| Some((one.operation().header().lamport, one.payload()?.clone()))).collect();
-        if let Some(proof) = proof {
+        if let Some((proof, cut)) = proof {
             if proof.replica == own {
-                lost.extend(self.said_since(connection, &proof.verify()?)?);
+                lost.extend(self.said_since(connection, &cut)?);
             }
-            self.void_from(connection, proof)?;
+            self.void_from(connection, proof, cut)?;
         }
         self.keep_void(connection, void)?;
         lost.sort_by_key(|(lamport, _)| *lamport);
@@ -165,12 +175,8 @@ impl Turn {
         }
     }
 
-    fn void_from(&mut self, connection: &Connection, proof: &Proof) -> Result<(), StoreError> {
-        let cut = proof.verify()?;
+    fn void_from(&mut self, connection: &Connection, proof: &Proof, cut: Cut) -> Result<(), StoreError> {
         let views = self.views(connection);
-        if proof.space != views.tables.space {
-            return Err(Refusal::WrongSpace.into());
-        }
         let facts = LogFacts { replica: proof.replica, epoch: proof.epoch, role: proof.role };
         let number = match views.tables.find_log(&cut.log)? {
             Some((number, _, _)) => number,
@@ -185,6 +191,8 @@ impl Turn {
             (number, cut.sequence as i64, proof.encode()),
         )?;
         views.cut(&cut.log, cut.sequence)?;
+        // A removal may have voided it from further down before.
+        views.tables.note_cut(&cut.log)?;
         // The own log may be the one: the next word opens a new epoch.
         self.rollback_to_savepoint(connection)
     }

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
+use chrysalis_core::causality::LogNumber;
 use chrysalis_core::codec::{Decoder, Encoder};
 use chrysalis_core::fork::Proof;
 use chrysalis_core::id::{Signature, digest, to_hex};
@@ -18,7 +19,8 @@ use rusqlite::Connection;
 use crate::accept::Accepted;
 use crate::error::StoreError;
 use crate::folder::sync_folder;
-use crate::ledger::{RawOperation, STORED, damaged};
+use crate::ledger::{Tables, damaged};
+use crate::segments::{Segments, size};
 use crate::store::Store;
 use crate::turn::random;
 
@@ -90,7 +92,8 @@ impl Store {
             // One snapshot, so that nothing is named that is not written.
             let snapshot = connection.unchecked_transaction()?;
             write_proofs(&snapshot, &mut bundle)?;
-            let count = write_operations(&snapshot, &mut bundle)?;
+            let tables = self.tables(&snapshot);
+            let count = write_operations(&tables, &mut bundle)?;
             Ok(count + write_void(&snapshot, &mut bundle)?)
         })?;
         bundle.finish()?;
@@ -147,73 +150,17 @@ fn write_proofs(connection: &Connection, bundle: &mut BundleWriter<'_>) -> Resul
     Ok(())
 }
 
-/// Operations in the order in which they came, so that what an operation depends on stands before it.
-fn write_operations(connection: &Connection, bundle: &mut BundleWriter<'_>) -> Result<usize, StoreError> {
-    let mut statement = connection.prepare(&format!("SELECT {STORED} FROM operation ORDER BY position"))?;
-    let mut rows = statement.query([])?;
-    let mut run = Run::default();
+/// The operations of all logs, void ones too, in an order in which they can be admitted.
+fn write_operations(tables: &Tables<'_>, bundle: &mut BundleWriter<'_>) -> Result<usize, StoreError> {
+    let mut statement = tables.connection.prepare("SELECT number FROM log ORDER BY number")?;
+    let logs = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<LogNumber>, _>>()?;
+    let mut segments = Segments::of(tables, logs.into_iter().map(|log| (log, 0, u64::MAX)))?;
     let mut count = 0;
-    while let Some(row) = rows.next()? {
-        let stored = RawOperation::read(row)?.parse()?;
-        count += 1;
-        if run.log != Some(stored.log) || run.is_full(&stored.operation) {
-            run.write_sealed(bundle)?;
-        }
-        if run.log != Some(stored.log) {
-            run.write_rest(bundle)?;
-            run.log = Some(stored.log);
-        }
-        run.push(stored.operation, stored.checked);
+    while let Some(segment) = segments.next()? {
+        count += segment.len();
+        bundle.segment(&segment)?;
     }
-    run.write_sealed(bundle)?;
-    run.write_rest(bundle)?;
     Ok(count)
-}
-
-/// Operations of one log that follow each other.
-#[derive(Default)]
-struct Run {
-    log: Option<u32>,
-    operations: Vec<Operation>,
-    bytes: usize,
-    /// How many of them end in the last one whose signature was checked.
-    sealed: usize,
-}
-
-impl Run {
-    fn is_full(&self, next: &Operation) -> bool {
-        let bytes = self.bytes + size(next);
-        self.operations.len() >= limits::SEGMENT_OPERATIONS_MAX
-            || (bytes > limits::SEGMENT_BYTES_MAX && !self.operations.is_empty())
-    }
-
-    fn push(&mut self, operation: Operation, checked: bool) {
-        self.bytes += size(&operation);
-        self.operations.push(operation);
-        if checked {
-            self.sealed = self.operations.len();
-        }
-    }
-
-    /// Writes up to the last seal; relays go no further than what they checked themselves.
-    fn write_sealed(&mut self, bundle: &mut BundleWriter<'_>) -> Result<(), StoreError> {
-        let rest = self.operations.split_off(self.sealed);
-        let segment = std::mem::replace(&mut self.operations, rest);
-        self.sealed = 0;
-        self.bytes = self.operations.iter().map(size).sum();
-        bundle.segment(&segment)
-    }
-
-    /// What stands after the last seal goes out as it is: its own signatures decide about it.
-    fn write_rest(&mut self, bundle: &mut BundleWriter<'_>) -> Result<(), StoreError> {
-        let rest = std::mem::take(&mut self.operations);
-        self.bytes = 0;
-        rest.iter().try_for_each(|operation| bundle.segment(std::slice::from_ref(operation)))
-    }
-}
-
-fn size(operation: &Operation) -> usize {
-    operation.header_bytes().len() + operation.body().map_or(0, |body| body.payload.len()) + 100
 }
 
 fn write_void(connection: &Connection, bundle: &mut BundleWriter<'_>) -> Result<usize, StoreError> {
@@ -380,13 +327,10 @@ impl Import<'_> {
             }
         };
         let taken = self.store.writer.run(move |connection, turn| turn.accept_proof(connection, &proof));
-        match taken {
-            Err(StoreError::Refused(code, why)) => {
-                self.refuse(offset, code, why);
-                Ok(())
-            }
-            other => other,
+        if let Err(refusal) = taken? {
+            self.refuse(offset, refusal.code(), refusal.to_string());
         }
+        Ok(())
     }
 
     fn admit_ready(&mut self) -> Result<(), StoreError> {
@@ -408,6 +352,7 @@ impl Import<'_> {
                     self.report.added += added;
                     self.report.known += segment.len() - added;
                 }
+                Accepted::Forked => self.report.known += segment.len(),
                 Accepted::Refused(refusal) => self.refuse(offset, refusal.code(), refusal.to_string()),
                 Accepted::Waiting(_) if self.waiting_bytes < WAITING_BYTES_MAX => {
                     self.waiting_bytes += segment.iter().map(size).sum::<usize>();

@@ -9,7 +9,7 @@ use crate::connection::Format;
 use crate::error::StoreError;
 
 /// `application_id` and version of `chrysalis.db`. The id spells "CHRY".
-pub const FORMAT: Format = Format { application_id: 0x4348_5259, version: 1 };
+pub const FORMAT: Format = Format { application_id: 0x4348_5259, version: 2 };
 
 /// The ground: what can't be made again from anything else here.
 const GROUND: &str = "
@@ -189,7 +189,42 @@ CREATE TABLE clock(
 INSERT INTO clock VALUES(1, 0);
 ";
 
-const VIEW_TABLES: [&str; 13] = [
+/// What version 2 added to the ground: how far this store and its peers have come, and indexes for those who ask.
+const PROGRESS: &str = "
+-- Replicas that this one has exchanged with; `agreed` is our position when their logs last equalled ours.
+CREATE TABLE peer(
+    replica BLOB PRIMARY KEY,
+    agreed INTEGER,
+    seen_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- How many operations of our own logs a peer has said to have on disk.
+CREATE TABLE acknowledged(
+    log INTEGER NOT NULL,
+    peer BLOB NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY(log, peer)
+) WITHOUT ROWID;
+
+CREATE INDEX log_replica ON log(replica);
+CREATE INDEX operation_absent ON operation(position) WHERE state = 6;
+";
+
+/// What version 2 added to the views.
+const LOG_STATES: &str = "
+-- How far each log stands here: its operations that are not void, the last of them, the place of its proof, and the position
+-- at which that last changed.
+CREATE TABLE log_state(
+    id BLOB PRIMARY KEY,
+    count INTEGER NOT NULL,
+    tip BLOB NOT NULL,
+    proven INTEGER,
+    changed INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX log_state_changed ON log_state(changed);
+";
+
+const VIEW_TABLES: [&str; 14] = [
     "memory",
     "tag",
     "link",
@@ -203,16 +238,23 @@ const VIEW_TABLES: [&str; 13] = [
     "unseen",
     "erasure",
     "clock",
+    "log_state",
 ];
 
 /// Steps from one version to the next: the first makes version 1 out of an empty file.
-const MIGRATIONS: [Migration; FORMAT.version as usize] = [create];
+const MIGRATIONS: [Migration; FORMAT.version as usize] = [create, add_progress];
 
 type Migration = fn(&Connection) -> Result<(), StoreError>;
 
 fn create(connection: &Connection) -> Result<(), StoreError> {
     connection.execute_batch(GROUND)?;
     Ok(connection.execute_batch(VIEWS)?)
+}
+
+fn add_progress(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch(PROGRESS)?;
+    connection.execute_batch(LOG_STATES)?;
+    crate::sync::states::make_all(connection, 0)
 }
 
 /// Brings a file of this version (0: new and empty) to the current one; runs inside the caller's transaction.
@@ -229,7 +271,8 @@ pub fn recreate_views(connection: &Connection) -> Result<(), StoreError> {
     for table in VIEW_TABLES {
         connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
     }
-    Ok(connection.execute_batch(VIEWS)?)
+    connection.execute_batch(VIEWS)?;
+    Ok(connection.execute_batch(LOG_STATES)?)
 }
 
 /// The tables that hold what came from others or was said here: all but the views, and what is kept beside the log.

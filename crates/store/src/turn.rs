@@ -1,12 +1,12 @@
 //! One write transaction's view of the own log: its head is read when the transaction begins and extended inside it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrysalis_core::admit::{Ledger as _, LogFacts};
 use chrysalis_core::causality::LogNumber;
-use chrysalis_core::id::{Epoch, Salt};
+use chrysalis_core::id::{Epoch, LogId, Salt};
 use chrysalis_core::limits;
 use chrysalis_core::log::{Draft, Head};
 use chrysalis_core::member::{Grant, Open, Role, Space};
@@ -17,6 +17,7 @@ use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::ledger::Tables;
+use crate::schema;
 use crate::view::Views;
 use crate::writer::TransactionState;
 
@@ -40,6 +41,8 @@ pub struct Shared {
     pub payload_bytes_max: usize,
     /// Whether the store has come to keep its space: until then a transaction may find another one.
     pub(crate) entered: AtomicBool,
+    /// The own log as it was found when the store was opened, before this process said anything.
+    pub found_log: Mutex<Option<LogId>>,
 }
 
 /// A grant, and when it was used, in ms since the Unix epoch.
@@ -72,7 +75,13 @@ pub struct Turn {
     own: Option<(LogNumber, Head)>,
     /// Whether the own log has forked: what is said there has no effect any more.
     void: bool,
+    /// How many operations of the own log others are said to have: more than there are here when this store is an old
+    /// copy.
+    ahead: u64,
 }
+
+/// Where `meta` keeps that others have more of a log of ours than we do: its id and their count.
+const AHEAD: &str = "ahead";
 
 impl TransactionState for Turn {
     type Shared = Shared;
@@ -83,7 +92,7 @@ impl TransactionState for Turn {
             let what = "this store has joined another space meanwhile: open it again".to_owned();
             return Err(StoreError::Refused("wrong_space", what));
         }
-        let mut turn = Self { shared: Arc::clone(shared), own: None, void: false };
+        let mut turn = Self { shared: Arc::clone(shared), own: None, void: false, ahead: 0 };
         turn.rollback_to_savepoint(connection)?;
         Ok(turn)
     }
@@ -94,6 +103,10 @@ impl TransactionState for Turn {
         self.void = match &own {
             Some((_, head)) => tables.find_log(&head.log)?.is_some_and(|(_, _, cut)| cut.is_some()),
             None => false,
+        };
+        self.ahead = match &own {
+            Some((_, head)) => ahead(connection, &head.log)?,
+            None => 0,
         };
         self.own = own;
         Ok(())
@@ -145,6 +158,26 @@ impl Turn {
         self.views(connection).take_in(&verified, true)
     }
 
+    /// Whether the next word would stand where others have one of ours already: a fork. Once theirs has come it would
+    /// not.
+    fn is_behind(&self) -> bool {
+        let next = self.head().and_then(|head| head.last).map_or(0, |last| last.sequence + 1);
+        next < self.ahead
+    }
+
+    /// Notes that others have more of a log of ours than we do. Believed of a log that an earlier process wrote, since
+    /// what this one says is here: a liar makes us open one epoch for each time that the store is opened.
+    pub(crate) fn note_ahead(&mut self, connection: &Connection, log: &LogId, count: u64) -> Result<(), StoreError> {
+        let found = *self.shared.found_log.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_own = self.head().is_some_and(|head| head.log == *log);
+        if found != Some(*log) || !is_own || count <= self.ahead {
+            return Ok(());
+        }
+        schema::set_meta(connection, AHEAD, &[log.as_bytes(), &count.to_be_bytes()].concat())?;
+        self.ahead = count;
+        Ok(())
+    }
+
     fn draft(&self, connection: &Connection, payload: Payload, expires_ms: Option<u64>) -> Result<Draft, StoreError> {
         Ok(Draft {
             payload,
@@ -156,12 +189,13 @@ impl Turn {
         })
     }
 
-    /// Sees to it that the own log can be continued: one that forked is followed by a new epoch.
+    /// Sees to it that the own log can be continued: one that forked, or that others hold more of, is
+    /// followed by a new epoch.
     ///
     /// # Errors
     /// [`StoreError::Refused`] with `removed` when this replica's membership has ended.
     pub(crate) fn continue_log(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        if self.void {
+        if self.void || self.is_behind() {
             let used = crate::belonging::kept_grant(connection)?;
             self.open_epoch(connection, used)?;
         }
@@ -230,6 +264,13 @@ fn deed(kind: Kind) -> &'static str {
         Kind::Remove => "remove members",
         Kind::Configure => "set its settings",
     }
+}
+
+/// How many operations of this log others are said to have.
+fn ahead(connection: &Connection, log: &LogId) -> Result<u64, StoreError> {
+    let noted = schema::meta(connection, AHEAD)?.unwrap_or_default();
+    let count = noted.strip_prefix(log.as_bytes()).and_then(|count| count.try_into().ok());
+    Ok(count.map_or(0, u64::from_be_bytes))
 }
 
 /// Bytes that nobody can guess.

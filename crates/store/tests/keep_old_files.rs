@@ -8,9 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chrysalis_core::payload::{Collection, Field, Value};
+use chrysalis_core::sync::replica::{Intake, Offer, Replica as _, Want};
 use chrysalis_store::doctor::{Level, diagnose};
 use chrysalis_store::row::unpack;
-use chrysalis_store::{Edit, Store};
+use chrysalis_store::{Edit, Speaker, Store};
 use keep_common::{Hands, assert_holds, found, remember, saying, tagged, verify};
 use tempfile::TempDir;
 
@@ -24,12 +25,12 @@ fn files(version: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(version)
 }
 
-/// Writes the store whose files are kept as version 1. Run it for a new version of the format, never for an old one:
-/// `cargo test -p chrysalis-store --test keep_old_files -- --ignored writes_version_1`, with the folder to write to in
+/// Writes the store whose files are kept. Run it for a new version of the format, never for an old one:
+/// `cargo test -p chrysalis-store --test keep_old_files -- --ignored writes_this_version`, with the folder to write to in
 /// `CHRYSALIS_FIXTURE`.
 #[test]
 #[ignore = "made the files once"]
-fn writes_version_1() {
+fn writes_this_version() {
     let path = PathBuf::from(std::env::var_os("CHRYSALIS_FIXTURE").unwrap());
     let hands = Hands::at(WRITTEN_MS);
     let store = Store::open(&path, hands.options()).unwrap();
@@ -62,12 +63,14 @@ fn writes_version_1() {
     store.close().unwrap();
 }
 
+const VERSIONS: [&str; 2] = ["v1", "v2"];
+
 /// A copy of the old files, opened in the year after they were written.
-fn opened(folder: &TempDir) -> (PathBuf, Store) {
+fn opened(folder: &TempDir, version: &str) -> (PathBuf, Store) {
     let path = folder.path().join("store");
     fs::create_dir(&path).unwrap();
     for file in ["chrysalis.db", "text.db", "key"] {
-        fs::copy(files("v1").join(file), path.join(file)).unwrap();
+        fs::copy(files(version).join(file), path.join(file)).unwrap();
     }
     let store = Store::open(&path, Hands::at(WRITTEN_MS + 31_536_000_000).options()).unwrap();
     (path, store)
@@ -101,9 +104,13 @@ fn assert_reads_as_written(store: &Store) {
 }
 
 #[test]
-fn version_1_opens_holds_and_reads_as_written() {
+fn every_version_opens_holds_and_reads_as_written() {
+    VERSIONS.into_iter().for_each(opens_holds_and_reads_as_written);
+}
+
+fn opens_holds_and_reads_as_written(version: &str) {
     let folder = TempDir::new().unwrap();
-    let (path, store) = opened(&folder);
+    let (path, store) = opened(&folder, version);
     assert_reads_as_written(&store);
     assert_holds(&store);
     let digest = store.logical_digest().unwrap();
@@ -120,9 +127,32 @@ fn version_1_opens_holds_and_reads_as_written() {
 }
 
 #[test]
-fn version_1_fades_and_merges() {
+fn a_file_of_an_earlier_version_says_how_far_its_logs_stand_and_can_be_exchanged() {
     let folder = TempDir::new().unwrap();
-    let (path, store) = opened(&folder);
+    let (_, store) = opened(&folder, "v1");
+    let states = Speaker(&store).states().unwrap();
+    assert_eq!(
+        states.iter().map(|state| state.count).sum::<u64>(),
+        store.stats().unwrap().numbers["operations"] as u64
+    );
+    let hands = Hands::at(WRITTEN_MS + 31_536_000_000);
+    let other = Store::open(&folder.path().join("other"), hands.options()).unwrap();
+    let wants: Vec<_> = states.iter().map(|state| Want { log: state.log, from: 0 }).collect();
+    let segments = Speaker(&store).read(&wants, usize::MAX).unwrap();
+    let offers = segments.into_iter().map(|segment| (store.replica(), Offer::Segment(segment))).collect();
+    Speaker(&other).take(Intake { offers, ..Intake::default() }).unwrap();
+    assert_reads_as_written(&other);
+    assert_holds(&other);
+}
+
+#[test]
+fn every_version_fades_and_merges() {
+    VERSIONS.into_iter().for_each(fades_and_merges);
+}
+
+fn fades_and_merges(version: &str) {
+    let folder = TempDir::new().unwrap();
+    let (path, store) = opened(&folder, version);
     let bundle = folder.path().join("bundle");
     store.export(&bundle).unwrap();
     let hands = Hands::at(WRITTEN_MS + 31_536_000_000);

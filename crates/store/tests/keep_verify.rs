@@ -199,6 +199,13 @@ const TAMPERINGS: &[(&str, &str)] = &[
     ("INSERT INTO unseen VALUES(1, 3, 4)", "unseen_differs"),
     ("INSERT INTO waiting VALUES('nothing', 50000)", "waiting_differs"),
     ("UPDATE clock SET changed = 3", "clock_differs"),
+    ("UPDATE log_state SET id = randomblob(32)", "log_states_differ"),
+    ("UPDATE log_state SET count = count + 1", "log_states_differ"),
+    ("UPDATE log_state SET tip = randomblob(16)", "log_states_differ"),
+    ("UPDATE log_state SET proven = 5", "log_states_differ"),
+    ("UPDATE log_state SET changed = 1", "log_states_differ"),
+    ("UPDATE log_state SET changed = changed * 2", "log_states_differ"),
+    ("DELETE FROM log_state", "log_states_differ"),
 ];
 
 #[test]

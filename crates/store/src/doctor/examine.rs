@@ -32,7 +32,7 @@ const SALVAGE: &str = "keep the damaged file beside, and take over every operati
 const REFILL: &str = "empty it: it fills again by itself";
 
 /// Problems that lie in the views alone: the log can make them again.
-const OF_VIEWS: [&str; 14] = [
+const OF_VIEWS: [&str; 15] = [
     "view_differs",
     "row_without_operations",
     "row_missing",
@@ -47,6 +47,7 @@ const OF_VIEWS: [&str; 14] = [
     "steps_differ",
     "unseen_differs",
     "waiting_differs",
+    "log_states_differ",
 ];
 
 /// Says everything that is wrong with the store in this folder, and that it is well where it is. Changes nothing, and

@@ -224,12 +224,8 @@ impl Remains {
     fn take_over(self, store: &Store) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
         for proof in self.proofs {
-            let taken = store.writer.run(move |connection, turn| turn.accept_proof(connection, &proof));
-            if let Err(error) = taken
-                && !matches!(error, StoreError::Refused(..))
-            {
-                return Err(error);
-            }
+            // One that does not hold proves nothing, and is left behind.
+            let _ = store.writer.run(move |connection, turn| turn.accept_proof(connection, &proof))?;
         }
         let mut operations: Vec<Operation> = self.operations.into_values().collect();
         operations.sort_by_key(|operation| (operation.header().lamport, operation.fingerprint()));
@@ -257,7 +253,7 @@ fn offer(store: &Store, operations: Vec<Operation>) -> Result<(usize, Vec<Operat
         let (mut kept, mut left) = (0, Vec::new());
         for operation in operations {
             match turn.accept(connection, vec![operation.clone()])? {
-                Accepted::Stored(_) => kept += 1,
+                Accepted::Stored(_) | Accepted::Forked => kept += 1,
                 Accepted::Waiting(_) => left.push(operation),
                 Accepted::Refused(_) => {}
             }

@@ -186,7 +186,7 @@ impl<'a> Checker<'a> {
         }
         let signed = |verifier: &Verifier| verifier.verify_operation(&operation.fingerprint(), operation.signature());
         if log.verifier.is_none_or(|verifier| signed(&verifier).is_err()) {
-            gathered.report("bad_signature", &where_, "its author did not sign it");
+            self.report_signature(&stored, &where_, gathered)?;
         }
         if !log.facts.role.may(operation.header().kind) {
             gathered.report("not_allowed", &where_, "its author's role does not allow that");
@@ -194,6 +194,24 @@ impl<'a> Checker<'a> {
         self.check_causality(&stored, &where_, gathered)?;
         let payload = self.check_words(&stored, log, &where_, gathered)?;
         Ok(Some((stored, payload)))
+    }
+
+    /// An operation that came before a seal is its author's all the same when its fingerprint is the one that the next
+    /// links back to: whoever passed it on damaged the signature, or never had it.
+    fn report_signature(&self, stored: &Stored, where_: &str, gathered: &mut Gathered) -> Result<(), StoreError> {
+        let operation = &stored.operation;
+        let sql = "SELECT header FROM operation WHERE log = ?1 AND sequence = ?2";
+        let mut statement = self.views.tables.connection.prepare_cached(sql)?;
+        let place = (stored.log, operation.header().sequence as i64 + 1);
+        let next: Option<Vec<u8>> = statement.query_row(place, |row| row.get(0)).optional()?;
+        let back = next.and_then(|bytes| Header::decode(&bytes).ok()).and_then(|header| header.back);
+        if !stored.checked && back == Some(operation.fingerprint()) {
+            let what = "its own signature does not hold; chain and seal prove whose it is, and nobody is to blame";
+            gathered.report("bad_inner_signature", where_, what);
+        } else {
+            gathered.report("bad_signature", where_, "its author did not sign it");
+        }
+        Ok(())
     }
 
     /// Back link, dependencies, Lamport time, order of arrival, and the steps of knowledge.

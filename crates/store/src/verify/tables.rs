@@ -12,6 +12,7 @@ use super::ground::Ground;
 use super::operations::{Gathered, Said};
 use crate::error::StoreError;
 use crate::row::unpack;
+use crate::sync::states;
 use crate::view::{Spoken, Views, winners};
 
 /// Compares every such table with what the operations say.
@@ -26,6 +27,7 @@ pub(super) fn check(views: &Views<'_>, ground: &Ground, gathered: &Gathered) -> 
     check_links(connection, gathered.links, &mut problems)?;
     check_unseen(views, ground, &mut problems)?;
     check_waiting(connection, &mut problems)?;
+    check_log_states(connection, &mut problems)?;
     let steps: i64 = connection.query_row("SELECT count(*) FROM step", [], |row| row.get(0))?;
     if steps != gathered.steps as i64 {
         let what = format!("{steps} steps of knowledge are kept, and the logs make {}", gathered.steps);
@@ -221,6 +223,30 @@ fn check_unseen(views: &Views<'_>, ground: &Ground, problems: &mut Vec<Problem>)
     for log in rows(views.tables.connection, sql, |row| row.get::<_, i64>(0))? {
         let what = format!("the head of log {log} stands elsewhere");
         problems.push(Problem::new("unseen_differs", "the table of unseen heads", what));
+    }
+    Ok(())
+}
+
+/// How far each log stands, and that it says so to those who ask what changed.
+fn check_log_states(connection: &Connection, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
+    let table = "the table of log states (log, count, tip, place of the proof)";
+    let made = states::made(connection, None)?;
+    let said = made.iter().filter(|made| made.state.count > 0 || made.state.cut.is_some());
+    let kept = states::all(connection)?.into_iter().collect();
+    compare("log_states_differ", table, &kept, &said.map(|made| made.state).collect(), problems);
+    let changed: BTreeMap<Vec<u8>, i64> =
+        rows(connection, "SELECT id, changed FROM log_state", |row| Ok((row.get(0)?, row.get(1)?)))?
+            .into_iter()
+            .collect();
+    let newest: i64 = connection.query_row("SELECT coalesce(max(position), 0) FROM operation", [], |row| row.get(0))?;
+    for made in &made {
+        let Some(changed) = changed.get(made.state.log.as_bytes()) else { continue };
+        let last = made.last.unwrap_or(0);
+        let fits = states::position_of(last) <= *changed && states::operation_at(*changed) <= newest;
+        if !fits {
+            let what = format!("log {} is said to have changed at {changed}", made.state.log);
+            problems.push(Problem::new("log_states_differ", table, what));
+        }
     }
     Ok(())
 }

@@ -193,6 +193,7 @@ impl<'a> Views<'a> {
         }
         let sql = "UPDATE log SET cut = ?2 WHERE number = ?1";
         self.connection().prepare_cached(sql)?.execute((number, sequence as i64))?;
+        self.tables.note_cut(log)?;
         // A proof about a log of which nothing came yet must not cost a rebuild.
         let sql = "SELECT 1 FROM operation WHERE log = ?1 AND sequence >= ?2";
         if !self.connection().prepare_cached(sql)?.exists((number, sequence as i64))? {

@@ -21,6 +21,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::error::StoreError;
 use crate::ledger::{State, Stored, Tables, damaged};
+use crate::sync::states;
 
 pub(crate) use self::replay::{Spoken, winners};
 pub(crate) use self::rows::KEPT_DOCUMENT_WRITES;
@@ -84,6 +85,10 @@ impl<'a> Views<'a> {
             _ => None,
         };
         let position = self.tables.append(verified, log, state, memory)?;
+        if state != State::Void {
+            let fingerprint = operation.fingerprint();
+            states::grow(self.connection(), &header.log, header.sequence, &fingerprint, position)?;
+        }
         if let (State::Live, Some(payload)) = (state, verified.payload()) {
             let placed = Placed { operation, facts: *verified.facts(), log, position, first };
             self.have_effect(&placed, payload, memory, before)?;

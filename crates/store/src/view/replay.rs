@@ -8,6 +8,7 @@ use chrysalis_core::payload::{Configure, Payload};
 
 use crate::error::StoreError;
 use crate::ledger::{State, Stored, damaged};
+use crate::sync::states;
 
 use super::{Placed, Views};
 
@@ -46,6 +47,7 @@ impl<'a> Views<'a> {
              INSERT INTO owed SELECT memory FROM erasure;",
         )?;
         let clock: i64 = connection.query_row("SELECT changed FROM clock", [], |row| row.get(0))?;
+        let before = states::position(connection)?;
         crate::schema::recreate_views(connection)?;
         connection.execute("UPDATE clock SET changed = ?1", [clock])?;
         connection.execute_batch(
@@ -60,6 +62,7 @@ impl<'a> Views<'a> {
                 self.replay(&stored)?;
             }
         }
+        states::make_all(connection, before)?;
         connection.execute_batch(
             "INSERT OR IGNORE INTO erasure
                  SELECT number FROM kept WHERE shown = 1 AND number NOT IN (SELECT number FROM memory);
