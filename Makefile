@@ -31,10 +31,11 @@ test-rust: ## tests of the crates
 test-python: develop ## tests of the package
 	$(BIN)/python -m pytest
 
-fuzz: ## fuzz the decoder, admission and messages, FUZZ_SECONDS each (10)
+fuzz: ## fuzz the decoder, admission, messages and nodes, FUZZ_SECONDS each (10)
 	fuzz/run decode $(or $(FUZZ_SECONDS),10)
 	fuzz/run admit $(or $(FUZZ_SECONDS),10)
 	fuzz/run message $(or $(FUZZ_SECONDS),10)
+	fuzz/run session $(or $(FUZZ_SECONDS),10)
 
 bench: $(BIN)/maturin ## measure against raw SQLite, pycrdt and loro: prints a table of ratios
 	$(BIN)/maturin develop --quiet --release --extras bench

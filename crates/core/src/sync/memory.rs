@@ -12,7 +12,7 @@ use crate::error::{Refusal, Result};
 use crate::fork::{Branch, Cut, Proof};
 use crate::id::{Epoch, Fingerprint, LogId, ReplicaKey, Salt, SpaceId};
 use crate::limits;
-use crate::log::{Draft, Head};
+use crate::log::{Draft, Head, Last};
 use crate::member::{Grant, Open, Role, Space, log_id};
 use crate::operation::Operation;
 use crate::payload::Payload;
@@ -119,8 +119,12 @@ impl MemoryReplica {
     /// Signs an operation and keeps it. It depends on the newest heads that the own log has not named yet.
     ///
     /// # Errors
-    /// What the role does not allow and what is too large, as [`Head::extend`].
+    /// What the role does not allow and what is too large, as [`Head::extend`]; [`Refusal::NotAllowed`] when the own
+    /// log is forked.
     pub fn say(&mut self, payload: Payload, salt: Salt, now_ms: u64) -> Result<Operation> {
+        if self.is_forked() {
+            return Err(Refusal::NotAllowed("the own log is forked, and a new one must be opened"));
+        }
         let dependencies: Vec<_> = self.unseen.values().copied().take(limits::DEPENDENCIES_MAX).collect();
         let draft = Draft {
             payload,
@@ -218,13 +222,19 @@ impl MemoryReplica {
             let position = self.position;
             let header = verified.operation().header();
             let (log, fingerprint) = (header.log, verified.operation().fingerprint());
-            if log != self.head.log {
+            if log == self.head.log {
+                // After a copy or a restored state others may know more of the own log than was known here.
+                let (sequence, lamport, hybrid_ms) = (header.sequence, header.lamport, header.hybrid_ms);
+                self.head.last = Some(Last { fingerprint, sequence, lamport, hybrid_ms });
+            } else {
                 self.unseen.insert(log, (fingerprint, header.lamport));
             }
             let kept = self.logs.entry(log).or_insert_with(|| KeptLog::new(*verified.facts()));
+            let void = kept.cut().is_some_and(|cut| cut <= header.sequence);
             kept.standing.push(fingerprint);
             kept.changed = position;
             self.arrivals.insert(position, fingerprint);
+            let verified = if void { without_words(verified) } else { verified };
             self.operations.insert(fingerprint, Kept { verified: Arc::new(verified), position });
         }
     }

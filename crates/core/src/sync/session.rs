@@ -172,6 +172,13 @@ impl Session {
         Ok((key, opening))
     }
 
+    /// What both sides drew for this link: nobody knew it before.
+    pub fn salt(&self) -> Vec<u8> {
+        let nonce = |hello: &Option<Hello>| hello.as_ref().map_or([0; 32], |hello| hello.nonce.0);
+        let (own, theirs) = (nonce(&self.own), nonce(&self.theirs));
+        if self.proves_first() { [own, theirs].concat() } else { [theirs, own].concat() }
+    }
+
     /// The peer may: both can speak of the space.
     pub fn admit(&mut self) {
         self.phase = Phase::Ready;

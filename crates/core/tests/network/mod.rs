@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrysalis_core::id::{Epoch, ReplicaKey, Salt};
 use chrysalis_core::member::Space;
 use chrysalis_core::operation::Operation;
+use chrysalis_core::payload::{Change, Field, Payload, Value, Write};
 use chrysalis_core::sign::SecretKey;
 use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::message::Message;
@@ -15,9 +16,9 @@ use chrysalis_core::sync::random::Random;
 use chrysalis_core::sync::replica::Replica;
 use chrysalis_core::sync::session::Opened;
 
-use crate::common::{START_MS, note, open_space};
+use crate::common::{START_MS, memory, note, open_space};
 
-pub const STEPS_MAX: usize = 200_000;
+pub const STEPS_MAX: usize = 20_000;
 
 pub fn key_of(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
@@ -35,10 +36,24 @@ pub fn silent(space: Space, seed: u8) -> MemoryReplica {
     MemoryReplica::new(space, key_of(seed), None)
 }
 
+/// The payload that writes these words as a memory, however long they are.
+pub fn long_note(words: &str) -> Payload {
+    let value = Value::Text(words.to_owned());
+    let change = Change::Register { field: Field::Content, value, replaces: Vec::new() };
+    Payload::Write(Write { memory: memory("long"), agent: "a".to_owned(), root: None, changes: vec![change] })
+}
+
 pub fn say(replica: &mut MemoryReplica, words: &str) -> Operation {
     let mut salt = [0; 16];
     salt[..8].copy_from_slice(&replica.position().unwrap().to_be_bytes());
-    replica.say(note(words), Salt(salt), START_MS).unwrap()
+    if replica.is_forked() {
+        let mut epoch = [0x77; 16];
+        epoch[..8].copy_from_slice(&replica.position().unwrap().to_be_bytes());
+        epoch[8..].copy_from_slice(&replica.key().as_bytes()[..8]);
+        replica.open(Epoch(epoch), Salt(salt), START_MS).unwrap();
+    }
+    let payload = if words.len() > 200 { long_note(words) } else { note(words) };
+    replica.say(payload, Salt(salt), START_MS).unwrap()
 }
 
 /// One node with its replica.
@@ -125,7 +140,12 @@ impl Network {
 
     /// Links two peers; the first one dials. Returns both ends.
     pub fn link(&mut self, one: usize, other: usize) -> (LinkId, LinkId) {
-        let (near, opened) = self.opened(true, None);
+        self.link_trusting(one, other, None)
+    }
+
+    /// The same; the dialer takes this key without a role.
+    pub fn link_trusting(&mut self, one: usize, other: usize, trusted: Option<ReplicaKey>) -> (LinkId, LinkId) {
+        let (near, opened) = self.opened(true, trusted);
         self.peers[one].node.opened(near, opened, self.now_ms);
         let (far, opened) = self.opened(false, None);
         self.peers[other].node.opened(far, opened, self.now_ms);
@@ -150,6 +170,13 @@ impl Network {
         self.queues.remove(&(other, far));
         self.peers[one].node.closed(near, self.now_ms);
         self.peers[other].node.closed(far, self.now_ms);
+    }
+
+    /// From now on nothing that either end sends arrives, and neither is told.
+    pub fn lose(&mut self, one: usize, near: LinkId) {
+        if let Some((other, far)) = self.wires.remove(&(one, near)) {
+            self.wires.remove(&(other, far));
+        }
     }
 
     /// One step of one peer: its effects are carried out.
@@ -207,7 +234,10 @@ impl Network {
                 self.step(end.0);
             }
         }
-        panic!("the nodes never fell silent");
+        let name = |message: &Message| format!("{message:?}").chars().take(200).collect::<String>();
+        let last = self.peers.iter().flat_map(|peer| peer.sent.iter().rev().take(4));
+        let last: Vec<_> = last.map(|(link, message, _)| (link, name(message))).collect();
+        panic!("the nodes never fell silent: {last:#?}");
     }
 
     fn next(&mut self, busy: &[(usize, LinkId)]) -> Option<(usize, LinkId)> {

@@ -6,12 +6,19 @@ use crate::id::LogId;
 use crate::sync::message::{Message, Range, Summary};
 use crate::sync::reconcile;
 use crate::sync::replica::{LogState, Replica};
+use crate::sync::session::part;
 
 use super::status::{Effect, LinkId, NodeEvent};
 use super::step::Step;
 
 /// Least ms between two comparisons that one link begins: many reasons to compare are one.
 pub(super) const PAUSE_MS: u64 = 100;
+
+/// What reading one log state for a peer counts for, in bytes of answers.
+const STATE_WORK_BYTES: usize = 8;
+
+/// Logs that a peer may say to have beyond ours: bounds how long it can keep up a comparison.
+const LOGS_BEYOND: u64 = 1_000_000;
 
 /// The digest of all log states at a position.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +68,20 @@ impl<R: Replica> Step<'_, R> {
         let Some(link) = self.link(id) else { return Ok(()) };
         link.role = role;
         if role.is_none() && !open && !key.is_some_and(|key| link.session.trusts(&key)) {
-            self.part(id, crate::sync::session::part("not_allowed", "this key is no member any more"));
+            self.part(id, part("not_allowed", "this key is no member any more"));
             return Ok(());
         }
         let summary = self.summary(id)?;
+        self.note_unlisted(id, &summary);
         self.ask(id, |_| summary)
+    }
+
+    /// Remembers whether this side has more logs than a summary can list.
+    fn note_unlisted(&mut self, id: LinkId, summary: &Summary) {
+        if let Some(link) = self.link(id) {
+            link.exchange.unlisted = is_unlisted(summary);
+            link.exchange.ranges = 0;
+        }
     }
 
     fn ask(&mut self, id: LinkId, summary: impl FnOnce(Root) -> Summary) -> Result<(), R::Error> {
@@ -86,8 +102,8 @@ impl<R: Replica> Step<'_, R> {
         let listed_max = self.node.config.listed_logs_max;
         let Some(link) = self.node.links.get(&id) else { return Ok(nothing(root)) };
         let agreed = match link.key.filter(|_| link.exchange.fruitless == 0) {
-            Some(key) => match self.node.notes.agreed.get(&key) {
-                Some(position) => Some(*position),
+            Some(key) => match link.exchange.agreed_at {
+                Some(position) => Some(position),
                 None => self.replica.agreed(&key)?,
             },
             None => None,
@@ -109,7 +125,7 @@ impl<R: Replica> Step<'_, R> {
         let asked = link.exchange.asked_ms.take().is_some();
         let equal = theirs.root == root.digest;
         if equal {
-            self.note_agreed(id, root);
+            self.note_agreed(id, root)?;
             if !asked {
                 self.answer(id, &Message::Summary(nothing(root)));
             }
@@ -124,7 +140,11 @@ impl<R: Replica> Step<'_, R> {
         }
         if !asked {
             let summary = if compares { nothing(root) } else { self.answering(id, thorough)? };
+            self.note_unlisted(id, &summary);
             self.answer(id, &Message::Summary(summary));
+        }
+        if !compares {
+            self.begin_ranges(id, &theirs)?;
         }
         match &theirs.states {
             Some(states) => self.learn(id, states),
@@ -145,22 +165,29 @@ impl<R: Replica> Step<'_, R> {
         summary
     }
 
-    fn note_agreed(&mut self, id: LinkId, root: Root) {
+    fn note_agreed(&mut self, id: LinkId, root: Root) -> Result<(), R::Error> {
         let now_ms = self.now_ms;
-        let Some(link) = self.node.links.get_mut(&id) else { return };
+        let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
         let before = std::mem::replace(&mut link.exchange.agreed, true);
         link.exchange.fruitless = 0;
         (link.exchange.wanted, link.exchange.compare) = (false, false);
         link.claims.clear();
         if let Some(key) = link.key {
             let notes = &mut self.node.notes;
-            if notes.agreed.insert(key, root.position) != Some(root.position) {
+            if link.exchange.agreed_at.replace(root.position) != Some(root.position) {
+                notes.agreed.insert(key, root.position);
                 notes.since_ms.get_or_insert(now_ms);
             }
         }
         if !before {
             self.effects.push(Effect::Event(NodeEvent::Agreed { link: id }));
         }
+        for log in self.node.own_logs.clone() {
+            if let Some(state) = self.replica.state(&log)? {
+                self.note_count(id, log, state.count);
+            }
+        }
+        Ok(())
     }
 
     /// Takes in where a peer says that it stands: what it has more of may be fetched, what differs is looked into.
@@ -215,21 +242,68 @@ impl<R: Replica> Step<'_, R> {
         if tips.first() != Some(&Some(theirs.tip)) {
             return Ok(());
         }
+        self.note_count(id, theirs.log, theirs.count);
+        Ok(())
+    }
+
+    /// Notes how much of an own log a peer has on disk, if that is more than was noted before.
+    fn note_count(&mut self, id: LinkId, log: LogId, count: u64) {
         let now_ms = self.now_ms;
-        let Some(key) = self.node.links.get(&id).and_then(|link| link.key) else { return Ok(()) };
+        let Some(link) = self.node.links.get_mut(&id) else { return };
+        let Some(key) = link.key.filter(|_| link.acknowledged.get(&log).is_none_or(|known| *known < count)) else {
+            return;
+        };
+        link.acknowledged.insert(log, count);
         let notes = &mut self.node.notes;
-        let known = notes.acknowledged.entry((key, theirs.log)).or_insert(0);
-        if *known < theirs.count {
-            *known = theirs.count;
-            notes.since_ms.get_or_insert(now_ms);
+        let known = notes.acknowledged.entry((key, log)).or_insert(0);
+        *known = count.max(*known);
+        notes.since_ms.get_or_insert(now_ms);
+    }
+
+    /// When either side has too many logs to list, the one that dialed begins to compare by ranges.
+    fn begin_ranges(&mut self, id: LinkId, theirs: &Summary) -> Result<(), R::Error> {
+        let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
+        link.exchange.logs = theirs.logs;
+        if !(link.session.proves_first() && (link.exchange.unlisted || is_unlisted(theirs))) {
+            return Ok(());
         }
+        let salt = link.session.salt();
+        let ranges = reconcile::initial(&self.replica.states()?, &salt);
+        self.send(id, &Message::Ranges(ranges));
         Ok(())
     }
 
     pub(super) fn hear_ranges(&mut self, id: LinkId, ranges: Vec<Range>) -> Result<(), R::Error> {
-        let _ = (id, ranges);
-        Ok(())
+        let root = self.root()?;
+        // Reading all states is work, whatever the answer's length.
+        let work = root.logs as usize * STATE_WORK_BYTES;
+        if !self.may_answer(id, work) {
+            return Ok(());
+        }
+        let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
+        link.exchange.ranges += 1;
+        if link.exchange.ranges > reconcile::messages_max(root.logs + link.exchange.logs.min(root.logs + LOGS_BEYOND)) {
+            link.counters.dropped += 1;
+            return Ok(());
+        }
+        let salt = link.session.salt();
+        let reconciled = match reconcile::respond(&self.replica.states()?, &salt, &ranges) {
+            Ok(reconciled) => reconciled,
+            Err(refusal) => {
+                self.part(id, part("malformed", refusal.to_string()));
+                return Ok(());
+            }
+        };
+        if !reconciled.answer.is_empty() {
+            self.answer(id, &Message::Ranges(reconciled.answer));
+        }
+        self.learn(id, &reconciled.theirs)
     }
+}
+
+/// Whether a summary says that there is more than it can list.
+fn is_unlisted(summary: &Summary) -> bool {
+    summary.states.is_none() && !summary.complete
 }
 
 /// A summary that only compares.

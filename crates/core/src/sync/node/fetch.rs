@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::id::LogId;
 use crate::limits;
 use crate::sync::message::Message;
-use crate::sync::replica::{Replica, Want};
+use crate::sync::replica::{LogState, Replica, Want};
 
 use super::link::Outstanding;
 use super::status::LinkId;
@@ -17,7 +17,12 @@ impl<R: Replica> Step<'_, R> {
         for id in self.node.ready() {
             let now_ms = self.now_ms;
             let Some(link) = self.node.links.get(&id) else { continue };
-            if link.fetch.is_some() || link.claims.is_empty() || link.back_off_ms > now_ms {
+            let waits = link.back_off_ms.max(link.announced_ms) > now_ms;
+            if link.fetch.is_some() || waits {
+                continue;
+            }
+            if !link.later.is_empty() {
+                self.fetch_what_was_put_off(id);
                 continue;
             }
             let free = |log: &&LogId| !self.node.fetching.contains_key(log) && !self.node.searches.contains_key(log);
@@ -46,19 +51,30 @@ impl<R: Replica> Step<'_, R> {
         Ok(())
     }
 
-    /// Asks for a log in full headers, because its short form could not be read: once in a request.
-    pub(super) fn want_plain(&mut self, id: LinkId, log: LogId, from: u64) -> Result<(), R::Error> {
-        let here = self.replica.state(&log)?.map_or(0, |state| state.count);
-        let elsewhere = self.node.fetching.get(&log).is_some_and(|link| *link != id);
-        let Some(link) = self.node.links.get(&id).filter(|_| !elsewhere) else { return Ok(()) };
-        if link.fetch.as_ref().is_some_and(|fetch| fetch.plain.contains(&log)) {
-            return Ok(());
-        }
-        self.want(id, vec![Want { log, from: from.min(here) }], true);
-        if let Some(fetch) = self.link(id).and_then(|link| link.fetch.as_mut()) {
-            fetch.plain.insert(log);
+    /// A log is to be asked for in full headers, because its short form could not be read.
+    pub(super) fn want_plain(&mut self, id: LinkId, theirs: LogState, from: u64) -> Result<(), R::Error> {
+        let here = self.replica.state(&theirs.log)?.map_or(0, |state| state.count);
+        let now_ms = self.now_ms;
+        if let Some(link) = self.link(id).filter(|link| !link.distrusts(&theirs.log, now_ms)) {
+            link.claim(theirs, now_ms);
+            link.ask_later(theirs.log, from.min(here), true);
         }
         Ok(())
+    }
+
+    /// Asks for what was put off: that in full first, as a request is either.
+    fn fetch_what_was_put_off(&mut self, id: LinkId) {
+        let Some(link) = self.link(id) else { return };
+        let plain = link.later.values().any(|(_, plain)| *plain);
+        let mut wants = Vec::new();
+        link.later.retain(|log, (from, in_full)| {
+            let now = *in_full == plain;
+            wants.extend(now.then_some(Want { log: *log, from: *from }));
+            !now
+        });
+        // Who is asking someone else for a log asks no second one.
+        wants.retain(|want| self.node.fetching.get(&want.log).is_none_or(|from| *from == id));
+        self.want(id, wants, plain);
     }
 
     /// Sends a request and remembers it.
@@ -72,7 +88,7 @@ impl<R: Replica> Step<'_, R> {
         self.node.fetching.extend(logs.iter().map(|log| (*log, id)));
         match &mut link.fetch {
             Some(fetch) => fetch.logs.extend(logs),
-            None => link.fetch = Some(Outstanding { logs, plain: BTreeSet::new(), deadline_ms }),
+            None => link.fetch = Some(Outstanding { logs, deadline_ms }),
         }
         self.send(id, &Message::Want { wants, plain });
     }
@@ -90,7 +106,8 @@ impl<R: Replica> Step<'_, R> {
             let Some(fetch) = link.fetch.take() else { continue };
             for log in fetch.logs {
                 self.node.fetching.remove(&log);
-                if link.claims.contains_key(&log) {
+                let undecided = link.later.contains_key(&log) || self.node.searches.contains_key(&log);
+                if link.claims.contains_key(&log) && !undecided {
                     link.doubt(log, now_ms);
                 }
             }
@@ -104,9 +121,8 @@ impl<R: Replica> Step<'_, R> {
         let states = self.states_of(touched.iter().copied())?;
         for (log, state) in &states {
             for link in self.node.links.values_mut().filter(|link| !link.claims.is_empty()) {
-                let kept = |claim: &crate::sync::replica::LogState| {
-                    claim.count <= state.count || state.cut.is_some_and(|cut| cut <= state.count)
-                };
+                let kept =
+                    |claim: &LogState| claim.count <= state.count || state.cut.is_some_and(|cut| cut <= state.count);
                 if link.claims.get(log).is_some_and(kept) {
                     link.claims.remove(log);
                 }

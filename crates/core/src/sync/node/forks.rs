@@ -7,7 +7,7 @@
 use crate::id::LogId;
 use crate::limits;
 use crate::sync::message::Message;
-use crate::sync::replica::{LogState, Replica, Tip, Want};
+use crate::sync::replica::{LogState, Replica, Tip};
 
 use super::status::{Effect, LinkId, NodeEvent};
 use super::step::Step;
@@ -67,9 +67,13 @@ impl<R: Replica> Step<'_, R> {
     pub(super) fn search_fork(&mut self, id: LinkId, theirs: &LogState, here: u64) {
         let searches = &self.node.searches;
         let end = theirs.count.min(here);
-        let distrusted = self.node.links.get(&id).and_then(|link| link.distrust.get(&theirs.log));
-        let busy = searches.len() >= SEARCHES_MAX || searches.contains_key(&theirs.log);
-        if end == 0 || busy || distrusted.is_some_and(|distrust| distrust.until_ms > self.now_ms) {
+        let distrusted = self.node.links.get(&id).is_none_or(|link| link.distrusts(&theirs.log, self.now_ms));
+        let asked = self.node.links.get(&id).is_some_and(|link| link.later.contains_key(&theirs.log));
+        let busy = searches.len() >= SEARCHES_MAX
+            || searches.contains_key(&theirs.log)
+            || asked
+            || self.node.fetching.contains_key(&theirs.log);
+        if end == 0 || busy || distrusted {
             return;
         }
         let deadline_ms = self.now_ms + self.node.config.fetch_ms;
@@ -113,7 +117,11 @@ impl<R: Replica> Step<'_, R> {
         }
         self.node.searches.remove(&log);
         if equal == differs && differs < end {
-            self.want(id, vec![Want { log, from: differs }], false);
+            if let Some(link) = self.link(id) {
+                // Kept when the proof is there; otherwise it was a lie.
+                link.claims.insert(log, LogState { log, count: u64::MAX, tip: Tip::default(), cut: None });
+                link.ask_later(log, differs, true);
+            }
         } else {
             self.doubt(id, log);
         }

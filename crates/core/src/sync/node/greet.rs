@@ -1,14 +1,20 @@
 //! From a new transport to a link whose peer may be told of the space.
 
-use crate::id::ReplicaKey;
+use crate::admit::Missing;
+use crate::id::{Fingerprint, ReplicaKey};
 use crate::limits;
 use crate::member::Role;
+use crate::operation::{Kind, Operation};
+use crate::payload::Payload;
 use crate::sync::message::{Credentials, Hello, Message};
 use crate::sync::replica::{Offer, Outcome, Replica};
-use crate::sync::session::part;
+use crate::sync::session::{Phase, part};
 
 use super::status::{Effect, LinkId, NodeEvent};
 use super::step::{Parcel, Source, Step, What};
+
+/// Invitations between the founder and a member that a handshake follows: administrators who invited each other.
+const LINEAGE_MAX: usize = 16;
 
 impl<R: Replica> Step<'_, R> {
     pub(super) fn begin_handshakes(&mut self) {
@@ -54,6 +60,7 @@ impl<R: Replica> Step<'_, R> {
         };
         link.key = Some(key);
         link.blocked = true;
+        link.opening = opening.clone();
         let source = Source { link: id, key, what: What::Opening };
         // An empty segment changes nothing, and its verdict comes in turn.
         let opening = Offer::Segment(opening.into_iter().collect());
@@ -70,6 +77,11 @@ impl<R: Replica> Step<'_, R> {
         let Some(link) = self.link(id) else { return Ok(()) };
         link.blocked = false;
         if role.is_none() && !open && !link.session.trusts(&key) {
+            if let Outcome::Waiting(missing) = outcome
+                && self.ask_lineage(id, missing)
+            {
+                return Ok(());
+            }
             let why = match outcome {
                 Outcome::Refused(refusal) => refusal.to_string(),
                 Outcome::Waiting(_) => "who invited this key is not known here".to_owned(),
@@ -86,8 +98,15 @@ impl<R: Replica> Step<'_, R> {
     }
 
     fn become_ready(&mut self, id: LinkId, key: ReplicaKey, role: Option<Role>) -> Result<(), R::Error> {
-        let Some(link) = self.link(id) else { return Ok(()) };
+        let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
         link.session.admit();
+        link.opening = None;
+        link.held_bytes = 0;
+        while let Some(frame) = link.held.pop_back() {
+            link.inbox_bytes += frame.len();
+            self.node.inbox_bytes += frame.len();
+            link.inbox.push_front(frame);
+        }
         link.role = role;
         link.exchange.wanted = true;
         let dialed = link.session.dialed().cloned();
@@ -99,5 +118,102 @@ impl<R: Replica> Step<'_, R> {
         self.node.gossip.linked(id, key, address, inbound, self.now_ms);
         self.effects.push(Effect::Event(NodeEvent::Ready { link: id, key, role }));
         Ok(())
+    }
+
+    /// A peer may have been invited by someone whose log is not here. It is asked to show how the chain of invitations
+    /// leads to the founder: once, and before anything else is said.
+    fn ask_lineage(&mut self, id: LinkId, missing: &[Missing]) -> bool {
+        let wanted = missing.iter().filter_map(|missing| match missing {
+            Missing::Operation(fingerprint) => Some(*fingerprint),
+            Missing::Log(_) => None,
+        });
+        let wanted: Vec<Fingerprint> = wanted.collect();
+        let Some(link) = self.link(id) else { return false };
+        let first = link.sought.is_empty() && !wanted.is_empty();
+        if first {
+            link.sought.extend(wanted.iter().copied());
+            self.send(id, &Message::Find(wanted));
+        }
+        first
+    }
+
+    /// Shows the openings that led to this replica's invitation, to a peer that has seen its opening already.
+    pub(super) fn show_lineage(&mut self, id: LinkId, wanted: &[Fingerprint]) -> Result<(), R::Error> {
+        if !self.node.links.get(&id).is_some_and(|link| link.session.proves_first()) {
+            self.part(id, part("malformed", "a message out of turn"));
+            return Ok(());
+        }
+        let lineage = self.lineage()?;
+        if lineage.iter().any(|opening| wanted.contains(&opening.fingerprint())) {
+            self.answer(id, &Message::Found(lineage));
+        }
+        Ok(())
+    }
+
+    /// The first thing that a peer asks for by fingerprint may be how this replica came to be invited: then it gets
+    /// the whole chain. Returns whether that was so.
+    pub(super) fn shows_lineage(&mut self, id: LinkId, wanted: &[Fingerprint]) -> Result<bool, R::Error> {
+        let Some(link) = self.link(id) else { return Ok(false) };
+        if std::mem::replace(&mut link.asked_before, true) || wanted.len() != 1 {
+            return Ok(false);
+        }
+        let lineage = self.lineage()?;
+        let asked = lineage.iter().any(|opening| wanted.contains(&opening.fingerprint()));
+        if asked {
+            self.answer(id, &Message::Found(lineage));
+        }
+        Ok(asked)
+    }
+
+    /// The openings of those who invited this replica, the nearest first.
+    fn lineage(&self) -> Result<Vec<Operation>, R::Error> {
+        let mut lineage: Vec<Operation> = Vec::new();
+        let mut next = self.replica.opening()?.as_ref().and_then(issuer_of);
+        while let Some(issuer) = next.filter(|_| lineage.len() < LINEAGE_MAX) {
+            let Some(opening) = self.replica.find(&[issuer])?.pop() else { break };
+            next = issuer_of(&opening);
+            lineage.push(opening);
+        }
+        Ok(lineage)
+    }
+
+    /// Takes the chain of invitations, the founder's end first, and then the peer's opening again.
+    pub(super) fn hear_lineage(&mut self, id: LinkId, mut lineage: Vec<Operation>) {
+        let Some(link) = self.node.links.get_mut(&id) else { return };
+        let (Some(key), Some(opening)) = (link.key, link.opening.take()) else { return };
+        link.blocked = true;
+        lineage.truncate(LINEAGE_MAX);
+        lineage.retain(|opening| opening.header().kind == Kind::Open);
+        let part = Source { link: id, key, what: What::Part };
+        for opening in lineage.into_iter().rev() {
+            self.offers.push((part, Parcel::Offer(Offer::Segment(vec![opening]))));
+        }
+        let source = Source { what: What::Opening, ..part };
+        self.offers.push((source, Parcel::Offer(Offer::Segment(vec![opening]))));
+    }
+
+    /// Whether a frame came before the peer's invitation is understood, and is read after that.
+    pub(super) fn must_wait(&mut self, id: LinkId, frame: &[u8]) -> bool {
+        let Some(link) = self.node.links.get_mut(&id) else { return false };
+        let awaited = || matches!(Message::decode(frame), Ok(Message::Found(_) | Message::Bye { .. }) | Err(_));
+        if link.session.phase() != Phase::Judging || awaited() {
+            return false;
+        }
+        link.held_bytes += frame.len();
+        if link.held_bytes > limits::FRAME_BYTES_MAX {
+            self.part(id, part("over_window", "too much was sent before the handshake ended"));
+        } else {
+            link.held.push_back(frame.to_vec());
+        }
+        true
+    }
+}
+
+/// The opening of whoever signed the invitation that this opening carries; none when it was the founder.
+fn issuer_of(opening: &Operation) -> Option<Fingerprint> {
+    let body = opening.body()?;
+    match Payload::decode(opening.header().kind, &body.payload).ok()? {
+        Payload::Open(open) => open.grant?.invitation.issuer,
+        _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! What the replica is asked to keep, and what becomes of it.
 
+use std::collections::BTreeSet;
+
 use crate::admit::Missing;
 use crate::error::Refusal;
 use crate::fork::Proof;
@@ -47,13 +49,19 @@ impl<R: Replica> Step<'_, R> {
         let Some(link) = self.node.links.get_mut(&id) else { return };
         let Some(key) = link.key else { return };
         link.owed += bytes;
+        let (mut before, mut found) = (BTreeSet::new(), Vec::new());
         for operation in operations {
-            // Only what was asked for.
-            if link.sought.remove(&operation.fingerprint()) {
-                let source = Source { link: id, key, what: What::Received };
-                self.offers.push((source, Parcel::Offer(Offer::Segment(vec![operation]))));
+            // Only what was asked for, and in the same breath what stands before it.
+            let fingerprint = operation.fingerprint();
+            if link.sought.remove(&fingerprint) || before.contains(&fingerprint) {
+                before.extend(operation.header().back);
+                found.push(operation);
             }
         }
+        // What stands before comes first.
+        found.sort_by_key(|operation| operation.header().sequence);
+        let source = Source { link: id, key, what: What::Received };
+        self.offers.extend(found.into_iter().map(|one| (source, Parcel::Offer(Offer::Segment(vec![one])))));
     }
 
     /// Offers all that was gathered, in one transaction.
@@ -112,16 +120,17 @@ impl<R: Replica> Step<'_, R> {
         why: Unresolved<R::Error>,
     ) -> Result<(), R::Error> {
         let (id, log) = (source.link, packed.log());
+        let count = packed.first() + packed.count() as u64;
+        let claimed = LogState { log, count, tip: Tip::default(), cut: None };
         match why {
             Unresolved::Gap { .. } => {
-                let count = packed.first() + packed.count() as u64;
                 let now_ms = self.now_ms;
                 if let Some(link) = self.link(id) {
-                    link.claim(LogState { log, count, tip: Tip::default(), cut: None }, now_ms);
+                    link.claim(claimed, now_ms);
                 }
                 Ok(())
             }
-            Unresolved::Unreadable { from, .. } => self.want_plain(id, log, from),
+            Unresolved::Unreadable { from, .. } => self.want_plain(id, claimed, from),
             Unresolved::Refused(refusal) => {
                 self.note_refused(source, &Offer::Segment(Vec::new()), &refusal);
                 Ok(())
@@ -177,6 +186,9 @@ impl<R: Replica> Step<'_, R> {
         }
         if let Some(link) = self.node.links.get_mut(&source.link) {
             link.note_has(log, last.header().sequence + 1);
+            if count == 0 && link.fetch.is_none() && source.what == What::Received {
+                self.node.gossip.duplicate(source.link);
+            }
         }
         let opened = (first.header().sequence == 0).then_some(Missing::Log(log));
         let arrived = segment.iter().map(|operation| Missing::Operation(operation.fingerprint()));
@@ -216,7 +228,9 @@ impl<R: Replica> Step<'_, R> {
             Missing::Log(_) => true,
             Missing::Operation(fingerprint) => back == Some(*fingerprint),
         });
-        if gap {
+        // Of a void branch only what others depend on is kept, so its beginning must be found one by one.
+        let void = gap && self.is_void(&log, place)?;
+        if gap && !void {
             return self.note_gap(source.link, log, place, &segment);
         }
         let late = segment.iter().position(|operation| depends_on(operation, missing)).unwrap_or(0);
@@ -229,13 +243,18 @@ impl<R: Replica> Step<'_, R> {
             }
             return Ok(());
         }
-        if !self.node.waiting.put(source, segment, missing, self.now_ms) {
+        if !self.node.waiting.put(source, segment, missing, self.now_ms, void) {
             self.full.insert(source.link);
         }
         if let Some(link) = self.link(source.link) {
-            link.exchange.wanted = true;
+            link.exchange.wanted |= !void;
         }
         Ok(())
+    }
+
+    pub(super) fn is_void(&self, log: &LogId, place: u64) -> Result<bool, R::Error> {
+        let cut = self.replica.state(log)?.and_then(|state| state.cut);
+        Ok(cut.is_some_and(|cut| cut <= place))
     }
 
     /// A run does not join what is here: either something between is missing, or it is of another branch.
@@ -250,6 +269,10 @@ impl<R: Replica> Step<'_, R> {
             }
             return Ok(());
         }
+        // The answer that showed it has shown all it can.
+        if self.node.fetching.get(&log) == Some(&id) {
+            self.node.fetching.remove(&log);
+        }
         self.search_fork(id, &claimed, here);
         Ok(())
     }
@@ -259,10 +282,9 @@ impl<R: Replica> Step<'_, R> {
         self.offers.clear();
         let retry_ms = self.node.config.retry_ms;
         self.node.clocks.fault_ms = self.now_ms + retry_ms;
-        let judging = |phase| phase == Phase::Judging;
         let ids: Vec<_> = self.node.links.iter().map(|(id, link)| (*id, link.session.phase(), link.owed)).collect();
         for (id, phase, owed) in ids {
-            if judging(phase) {
+            if phase == Phase::Judging {
                 self.part(id, part("fault", "the replica can't answer now"));
             } else if owed > 0 {
                 self.send(id, &Message::NotNow { retry_ms, code: "fault".to_owned() });

@@ -32,6 +32,11 @@ pub(super) struct Link {
     pub(super) overfull: bool,
     /// Waits for the verdict about its opening; its next frames are read after that.
     pub(super) blocked: bool,
+    /// What the peer opens its log with, while the openings of those who invited it are awaited, and the frames that
+    /// came meanwhile.
+    pub(super) opening: Option<Operation>,
+    pub(super) held: VecDeque<Vec<u8>>,
+    pub(super) held_bytes: usize,
 
     // What this side sends.
     /// Bytes that the peer takes before it acknowledges.
@@ -40,6 +45,8 @@ pub(super) struct Link {
     pub(super) serving: BTreeMap<LogId, u64>,
     pub(super) serving_plain: bool,
     pub(super) finds: BTreeSet<Fingerprint>,
+    /// Whether the peer has asked for anything by fingerprint.
+    pub(super) asked_before: bool,
     /// Logs to be announced once there is room: news that was not sent.
     pub(super) unsaid: BTreeSet<LogId>,
     /// How much of a log the peer is known to have, as far as it was said.
@@ -55,10 +62,16 @@ pub(super) struct Link {
     pub(super) claims: BTreeMap<LogId, LogState>,
     pub(super) distrust: BTreeMap<LogId, Distrust>,
     pub(super) fetch: Option<Outstanding>,
+    /// What is to be asked for in another way once the present answer ended: from where, and whether in full.
+    pub(super) later: BTreeMap<LogId, (u64, bool)>,
+    /// Until when news that was announced may still come by itself from someone else.
+    pub(super) announced_ms: u64,
     /// What was asked for by fingerprint.
     pub(super) sought: BTreeSet<Fingerprint>,
     pub(super) exchange: Exchange,
     pub(super) told_proofs: BTreeMap<LogId, u64>,
+    /// How much of our own logs the peer has said to have on disk.
+    pub(super) acknowledged: BTreeMap<LogId, u64>,
     pub(super) counters: Counters,
 }
 
@@ -66,8 +79,6 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Outstanding {
     pub(super) logs: BTreeSet<LogId>,
-    /// Those asked for in full.
-    pub(super) plain: BTreeSet<LogId>,
     pub(super) deadline_ms: u64,
 }
 
@@ -85,6 +96,14 @@ pub(super) struct Exchange {
     /// Comparisons in a row that ended unequal although nothing moved: the next one tells more.
     pub(super) fruitless: u32,
     pub(super) agreed: bool,
+    /// The position at which both last held the same, as far as it was found on this link.
+    pub(super) agreed_at: Option<u64>,
+    /// Whether this side said that it has too many logs to list them.
+    pub(super) unlisted: bool,
+    /// How many logs the peer says to have.
+    pub(super) logs: u64,
+    /// Messages with ranges that came in this comparison.
+    pub(super) ranges: u64,
 }
 
 /// A claim that was not kept.
@@ -134,6 +153,7 @@ impl Link {
             serving: BTreeMap::new(),
             serving_plain: false,
             finds: BTreeSet::new(),
+            asked_before: false,
             unsaid: BTreeSet::new(),
             has: BTreeMap::new(),
             back_off_ms: 0,
@@ -143,9 +163,15 @@ impl Link {
             claims: BTreeMap::new(),
             distrust: BTreeMap::new(),
             fetch: None,
+            later: BTreeMap::new(),
             sought: BTreeSet::new(),
             exchange: Exchange::default(),
             told_proofs: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            opening: None,
+            announced_ms: 0,
             counters: Counters::default(),
         }
     }
@@ -181,9 +207,22 @@ impl Link {
 
     /// Notes that the peer says to have more of a log than is here, unless it said so lately and kept nothing.
     pub(super) fn claim(&mut self, state: LogState, now_ms: u64) {
-        let distrusted = self.distrust.get(&state.log).is_some_and(|distrust| distrust.until_ms > now_ms);
-        if !distrusted && (self.claims.len() < CLAIMS_MAX || self.claims.contains_key(&state.log)) {
+        if !self.distrusts(&state.log, now_ms)
+            && (self.claims.len() < CLAIMS_MAX || self.claims.contains_key(&state.log))
+        {
             self.claims.insert(state.log, state);
+        }
+    }
+
+    /// Whether a claim about this log was not kept lately.
+    pub(super) fn distrusts(&self, log: &LogId, now_ms: u64) -> bool {
+        self.distrust.get(log).is_some_and(|distrust| distrust.until_ms > now_ms)
+    }
+
+    /// Notes that a log is to be asked for in another way, when there is time.
+    pub(super) fn ask_later(&mut self, log: LogId, from: u64, plain: bool) {
+        if self.later.len() < limits::WANTS_MAX {
+            self.later.entry(log).or_insert((from, plain));
         }
     }
 

@@ -106,6 +106,15 @@ impl<R: Replica> Step<'_, R> {
         }
     }
 
+    /// A peer has something. Others may be sending it already, so it is asked for a little later.
+    pub(super) fn hear_have(&mut self, id: LinkId, states: &[LogState]) -> Result<(), R::Error> {
+        let (now_ms, graft_ms) = (self.now_ms, self.node.config.gossip.graft_ms);
+        if let Some(link) = self.link(id).filter(|link| link.claims.is_empty()) {
+            link.announced_ms = now_ms + graft_ms;
+        }
+        self.learn(id, states)
+    }
+
     fn send_news(&mut self, id: LinkId, chosen: &[usize], segments: &[Segment], frames: Vec<Vec<u8>>) {
         let bytes: usize = frames.iter().map(Vec::len).sum();
         let room = self.node.links.get(&id).is_some_and(|link| link.has_room(bytes));

@@ -47,13 +47,18 @@ impl<R: Replica> Step<'_, R> {
             }
         }
         link.exchange.fruitless = 0;
+        self.node.gossip.grafted(id);
     }
 
-    pub(super) fn hear_find(&mut self, id: LinkId, fingerprints: Vec<Fingerprint>) {
+    pub(super) fn hear_find(&mut self, id: LinkId, fingerprints: Vec<Fingerprint>) -> Result<(), R::Error> {
+        if self.shows_lineage(id, &fingerprints)? {
+            return Ok(());
+        }
         if let Some(link) = self.link(id) {
             let room = limits::FINDS_MAX.saturating_sub(link.finds.len());
             link.finds.extend(fingerprints.into_iter().take(room));
         }
+        Ok(())
     }
 
     /// Sends what was asked for, link by link, as far as windows and this step allow.
@@ -95,12 +100,20 @@ impl<R: Replica> Step<'_, R> {
             link.serving_plain = false;
             return Ok(self.send_segments(id, Vec::new(), plain, true));
         }
+        let bytes: usize = segments.iter().map(|segment| segment_size(segment)).sum();
         for last in segments.iter().filter_map(|segment| segment.last()) {
             let next = last.header().sequence + 1;
             link.serving.insert(last.header().log, next);
             link.note_has(last.header().log, next);
         }
-        Ok(self.send_segments(id, segments, plain, false))
+        // Mostly that was all, and the peer hears of it with the same frame.
+        let wants: Vec<Want> = link.serving.iter().map(|(log, from)| Want { log: *log, from: *from }).collect();
+        let last = bytes < chunk && self.replica.read(&wants, 1)?.is_empty();
+        if let Some(link) = self.link(id).filter(|_| last) {
+            link.serving.clear();
+            link.serving_plain = false;
+        }
+        Ok(self.send_segments(id, segments, plain, last))
     }
 
     fn send_segments(&mut self, id: LinkId, segments: Vec<Segment>, plain: bool, last: bool) -> usize {
@@ -124,7 +137,7 @@ impl<R: Replica> Step<'_, R> {
             return Ok(());
         }
         let wanted: Vec<Fingerprint> = std::mem::take(&mut link.finds).into_iter().collect();
-        let mut left = self.replica.find(&wanted)?;
+        let mut left = self.with_void_before(self.replica.find(&wanted)?)?;
         while !left.is_empty() {
             let (operations, rest) = fill(left, limits::FINDS_MAX, limits::CARRIED_BYTES_MAX, size_of);
             left = rest;
@@ -134,6 +147,26 @@ impl<R: Replica> Step<'_, R> {
             }
         }
         Ok(())
+    }
+
+    /// Puts what stands before void operations behind each: who lacks the one lacks the other, and no summary tells.
+    fn with_void_before(&self, found: Vec<Operation>) -> Result<Vec<Operation>, R::Error> {
+        let mut all = Vec::new();
+        for operation in found {
+            let log = operation.header().log;
+            let mut next = Some(operation);
+            while let Some(operation) = next.take() {
+                let (back, place) = (operation.header().back, operation.header().sequence);
+                all.push(operation);
+                if let Some(back) = back
+                    && all.len() < limits::FINDS_MAX
+                    && self.is_void(&log, place - 1)?
+                {
+                    next = self.replica.find(&[back])?.pop();
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// Tells every sender what is on disk now, and gives back its room.
@@ -151,6 +184,11 @@ impl<R: Replica> Step<'_, R> {
         for id in std::mem::take(&mut self.full) {
             let retry_ms = self.node.config.retry_ms;
             self.send(id, &Message::NotNow { retry_ms, code: "full".to_owned() });
+            let until_ms = self.now_ms + retry_ms;
+            if let Some(link) = self.link(id) {
+                (link.fetch, link.exchange.wanted, link.back_off_ms) = (None, true, until_ms);
+            }
+            self.node.fetching.retain(|_, from| *from != id);
         }
         Ok(())
     }

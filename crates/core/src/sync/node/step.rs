@@ -130,6 +130,9 @@ impl<'a, R: Replica> Step<'a, R> {
         let ids: Vec<LinkId> = self.node.links.keys().copied().collect();
         for id in ids {
             while let Some(frame) = self.next_frame(id) {
+                if self.must_wait(id, &frame) {
+                    continue;
+                }
                 match Message::decode(&frame) {
                     Ok(message) => self.handle(id, message, frame.len() as u64)?,
                     Err(refusal) => self.part(id, part("malformed", refusal.to_string())),
@@ -157,6 +160,8 @@ impl<'a, R: Replica> Step<'a, R> {
             (_, Message::Bye { code, why }) => self.hear_bye(id, code, why),
             (Phase::Greeting, Message::Hello(hello)) => self.hear_hello(id, hello)?,
             (Phase::Proving, Message::Credentials(credentials)) => self.hear_credentials(id, credentials),
+            (Phase::Proving, Message::Find(wanted)) => self.show_lineage(id, &wanted)?,
+            (Phase::Judging, Message::Found(lineage)) => self.hear_lineage(id, lineage),
             (Phase::Ready, message) => self.hear(id, message, bytes)?,
             _ => self.part(id, part("malformed", "a message out of turn")),
         }
@@ -171,12 +176,12 @@ impl<'a, R: Replica> Step<'a, R> {
             Message::Want { wants, plain } => self.hear_want(id, wants, plain),
             Message::Segments { segments, last } => self.hear_segments(id, segments, last, bytes),
             Message::Stored { states, bytes } => self.hear_stored(id, states, bytes)?,
-            Message::Have(states) => self.learn(id, &states)?,
+            Message::Have(states) => self.hear_have(id, &states)?,
             Message::Probe { log, places } => self.hear_probe(id, log, &places)?,
             Message::Places { log, tips } => self.hear_places(id, log, &tips)?,
             Message::WantProofs(logs) => self.hear_want_proofs(id, &logs)?,
             Message::Proofs(proofs) => self.hear_proofs(id, proofs),
-            Message::Find(fingerprints) => self.hear_find(id, fingerprints),
+            Message::Find(fingerprints) => self.hear_find(id, fingerprints)?,
             Message::Found(operations) => self.hear_found(id, operations, bytes),
             Message::Peers(peers) => self.hear_peers(id, peers),
             Message::NotNow { retry_ms, .. } => self.hear_not_now(id, retry_ms),

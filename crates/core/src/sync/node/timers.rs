@@ -63,9 +63,8 @@ impl<R: Replica> Step<'_, R> {
     /// Asks by fingerprint for what others wait for: it may stand in a void branch, of which no summary speaks.
     fn seek_what_is_missing(&mut self) {
         for (id, fingerprints) in self.node.waiting.due_finds(self.now_ms) {
-            let known = self.node.links.get(&id).is_some_and(Link::is_ready);
-            let id = if known { Some(id) } else { self.some_link() };
-            if let Some(id) = id {
+            let known = id.filter(|id| self.node.links.get(id).is_some_and(Link::is_ready));
+            if let Some(id) = known.or_else(|| self.some_link()) {
                 self.seek(id, fingerprints);
             }
         }
@@ -77,8 +76,9 @@ impl<R: Replica> Step<'_, R> {
         if link.sought.len() > SOUGHT_MAX {
             link.sought.clear();
         }
-        let new: Vec<Fingerprint> = fingerprints.into_iter().filter(|one| link.sought.insert(*one)).collect();
-        for some in new.chunks(limits::FINDS_MAX) {
+        link.sought.extend(fingerprints.iter().copied());
+        let fingerprints: Vec<Fingerprint> = fingerprints.into_iter().collect();
+        for some in fingerprints.chunks(limits::FINDS_MAX) {
             self.send(id, &Message::Find(some.to_vec()));
         }
     }
@@ -117,10 +117,6 @@ impl<R: Replica> Step<'_, R> {
         self.node.clocks.words_ms = self.now_ms + self.node.config.words_ms;
         let Some(id) = self.some_link() else { return Ok(()) };
         let wordless: BTreeSet<Fingerprint> = self.replica.without_words(WORDS)?.into_iter().collect();
-        if let Some(link) = self.link(id) {
-            // Asked before and not answered, or answered without words: ask again.
-            link.sought.retain(|sought| !wordless.contains(sought));
-        }
         if !wordless.is_empty() {
             self.seek(id, wordless);
         }
@@ -167,8 +163,8 @@ fn link_times(link: &Link, config: &super::NodeConfig, now_ms: u64, times: &mut 
     if idle && (link.exchange.wanted || link.exchange.compare && link.claims.is_empty()) {
         times.push((link.exchange.begun_ms + super::exchange::PAUSE_MS).max(link.back_off_ms));
     }
-    let waits = !(link.unsaid.is_empty() && link.serving.is_empty() && link.claims.is_empty());
-    if waits && link.back_off_ms > now_ms {
-        times.push(link.back_off_ms);
+    let waits = !(link.unsaid.is_empty() && link.serving.is_empty() && link.claims.is_empty() && link.later.is_empty());
+    if waits {
+        times.extend([link.back_off_ms, link.announced_ms].into_iter().filter(|at| *at > now_ms));
     }
 }

@@ -14,6 +14,9 @@ use super::serve::segment_size;
 use super::status::LinkId;
 use super::step::Source;
 
+/// Greatest pause, in ms, after which what is missing is sought again.
+const SEEK_MS_MAX: u64 = 20_000;
+
 /// A run that waits.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -24,7 +27,11 @@ pub(super) struct Entry {
     last: Fingerprint,
     bytes: usize,
     since_ms: u64,
-    sought: bool,
+    /// When what is missing is sought next, and how long after that again.
+    seek_ms: u64,
+    pause_ms: u64,
+    /// How often it was sought.
+    sought: u32,
 }
 
 /// All that wait. Bounded for each peer, for each log and in all.
@@ -70,8 +77,16 @@ impl WaitingRoom {
         self.entries.len()
     }
 
-    /// Keeps a run until what is missing comes. False when there is no room.
-    pub(super) fn put(&mut self, source: Source, segment: Segment, missing: &[Missing], now_ms: u64) -> bool {
+    /// Keeps a run until what is missing comes; what is missing of a void branch is sought at once. False when there
+    /// is no room.
+    pub(super) fn put(
+        &mut self,
+        source: Source,
+        segment: Segment,
+        missing: &[Missing],
+        now_ms: u64,
+        void: bool,
+    ) -> bool {
         let Some(last) = segment.last() else { return true };
         let (log, last) = (last.header().log, last.fingerprint());
         if self.present.contains(&last) {
@@ -95,8 +110,22 @@ impl WaitingRoom {
         *self.by_log.entry(log).or_insert(0) += bytes;
         self.bytes += bytes;
         let missing = missing.to_vec();
-        self.entries
-            .insert(number, Entry { source, segment, missing, log, last, bytes, since_ms: now_ms, sought: false });
+        let seek_ms = if void { now_ms } else { now_ms + self.find_ms };
+        self.entries.insert(
+            number,
+            Entry {
+                source,
+                segment,
+                missing,
+                log,
+                last,
+                bytes,
+                since_ms: now_ms,
+                seek_ms,
+                pause_ms: self.find_ms,
+                sought: 0,
+            },
+        );
         true
     }
 
@@ -133,18 +162,19 @@ impl WaitingRoom {
         }
     }
 
-    /// What has been missing for a while and was not asked for: by the link that brought what names it.
-    pub(super) fn due_finds(&mut self, now_ms: u64) -> BTreeMap<LinkId, BTreeSet<Fingerprint>> {
-        let mut wanted: BTreeMap<LinkId, BTreeSet<Fingerprint>> = BTreeMap::new();
-        let find_ms = self.find_ms;
-        let due = |entry: &&mut Entry| !entry.sought && entry.since_ms + find_ms <= now_ms;
-        for entry in self.entries.values_mut().filter(due) {
-            entry.sought = true;
+    /// What has been missing for a while, by the link that brought what names it; none when that was asked before.
+    pub(super) fn due_finds(&mut self, now_ms: u64) -> BTreeMap<Option<LinkId>, BTreeSet<Fingerprint>> {
+        let mut wanted: BTreeMap<Option<LinkId>, BTreeSet<Fingerprint>> = BTreeMap::new();
+        for entry in self.entries.values_mut().filter(|entry| entry.seek_ms <= now_ms) {
+            let link = (entry.sought == 0).then_some(entry.source.link);
+            entry.sought += 1;
+            entry.pause_ms = (entry.pause_ms * 2).min(SEEK_MS_MAX);
+            entry.seek_ms = now_ms + entry.pause_ms;
             let fingerprints = entry.missing.iter().filter_map(|missing| match missing {
                 Missing::Operation(fingerprint) => Some(*fingerprint),
                 Missing::Log(_) => None,
             });
-            wanted.entry(entry.source.link).or_default().extend(fingerprints);
+            wanted.entry(link).or_default().extend(fingerprints);
         }
         wanted
     }
@@ -152,7 +182,7 @@ impl WaitingRoom {
     /// When the next thing is due here.
     pub(super) fn wake_at(&self) -> Option<u64> {
         let expiry = self.entries.values().next().map(|entry| entry.since_ms + self.waiting_ms);
-        let find = self.entries.values().find(|entry| !entry.sought).map(|entry| entry.since_ms + self.find_ms);
+        let find = self.entries.values().map(|entry| entry.seek_ms).min();
         expiry.into_iter().chain(find).min()
     }
 }

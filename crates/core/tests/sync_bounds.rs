@@ -1,0 +1,259 @@
+//! What a peer says costs a bounded amount of memory, whatever it says, and a lie never wedges a link.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+mod network;
+
+use std::convert::Infallible;
+
+use chrysalis_core::id::{Fingerprint, LogId};
+use chrysalis_core::limits;
+use chrysalis_core::sync::memory::MemoryReplica;
+use chrysalis_core::sync::message::{Carried, Message, Range, RangeContent, Summary};
+use chrysalis_core::sync::node::{Effect, LinkId, Node, NodeConfig};
+use chrysalis_core::sync::replica::{LogState, Tip, Want};
+use chrysalis_core::sync::session::{Opened, Session, Terms};
+use common::{START_MS, open_space, opened};
+use network::{key_of, replica, say};
+
+const LINK: LinkId = LinkId(1);
+
+/// A node, and a peer that holds a true key and says what it likes.
+struct Host {
+    node: Node,
+    replica: MemoryReplica,
+    now_ms: u64,
+    closed: Vec<String>,
+    said: Vec<Message>,
+    bytes: usize,
+}
+
+impl Host {
+    fn new(config: NodeConfig) -> Self {
+        let node = Node::new(config, 1);
+        let mut host =
+            Self { node, replica: replica(1), now_ms: START_MS, closed: Vec::new(), said: Vec::new(), bytes: 0 };
+        host.shake_hands();
+        host
+    }
+
+    fn shake_hands(&mut self) {
+        let terms =
+            Terms { space: open_space().id(), replica: key_of(9).public(), window_bytes: 1 << 20, address: None };
+        let dialed = Some("ws://host:1".to_owned());
+        let mut session = Session::new(Opened { nonce: [9; 32], dialed, trusted: None });
+        self.node.opened(LINK, Opened { nonce: [1; 32], dialed: None, trusted: None }, self.now_ms);
+        self.step();
+        self.hear(&Message::Hello(session.begin(&terms).unwrap()));
+        let Some(Message::Hello(hello)) = self.said.pop() else { panic!("no hello") };
+        session.hear_hello(&terms, hello).unwrap();
+        self.hear(&Message::Credentials(session.credentials(|message| key_of(9).sign(message), None)));
+        assert_eq!(self.closed, [""; 0]);
+        self.said.clear();
+    }
+
+    fn hear(&mut self, message: &Message) {
+        self.node.received(LINK, message.encode());
+        self.step();
+    }
+
+    fn step(&mut self) {
+        for effect in self.node.step(&mut self.replica, self.now_ms) {
+            match effect {
+                Effect::<Infallible>::Send { frame, .. } => {
+                    self.bytes += frame.len();
+                    self.said.push(Message::decode(&frame).unwrap());
+                }
+                Effect::Close { code, .. } => self.closed.push(code),
+                _ => {}
+            }
+        }
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let until = self.now_ms + ms;
+        while let Some(at) = self.node.wake_at().filter(|at| *at <= until) {
+            self.now_ms = at.max(self.now_ms);
+            self.step();
+            self.node.received(LINK, Message::Pong(0).encode());
+        }
+        self.now_ms = until;
+        self.step();
+    }
+
+    fn wants(&self) -> usize {
+        self.said.iter().filter(|message| matches!(message, Message::Want { .. } | Message::Probe { .. })).count()
+    }
+}
+
+fn lie(number: u64) -> LogState {
+    let mut log = [0; 32];
+    log[..8].copy_from_slice(&number.to_be_bytes());
+    LogState { log: LogId(log), count: 1 << 40, tip: Tip([7; 16]), cut: None }
+}
+
+fn summary(states: Vec<LogState>) -> Message {
+    Message::Summary(Summary { root: [5; 48], logs: states.len() as u64, states: Some(states), complete: true })
+}
+
+#[test]
+fn a_peer_that_claims_what_it_never_sends_is_believed_ever_more_rarely() {
+    let mut host = Host::new(NodeConfig::default());
+    for _ in 0..600 {
+        host.hear(&summary(vec![lie(1)]));
+        host.pass(1_000);
+        host.hear(&Message::Segments { segments: vec![], last: true });
+    }
+    assert!(host.wants() < 20, "{} requests in ten minutes", host.wants());
+    assert_eq!(host.closed, [""; 0]);
+}
+
+#[test]
+fn a_request_that_is_never_answered_ends_and_its_logs_are_free_for_others() {
+    let mut host = Host::new(NodeConfig::default());
+    host.hear(&summary(vec![lie(1), lie(2)]));
+    host.pass(200);
+    assert_eq!(host.node.status().fetching, 2);
+    host.pass(11_000);
+    assert_eq!(host.node.status().fetching, 0);
+}
+
+#[test]
+fn a_false_tip_of_a_log_leads_to_no_endless_search() {
+    let mut host = Host::new(NodeConfig::default());
+    let log = host.replica.own_log();
+    for _ in 0..10 {
+        say(&mut host.replica, "words");
+    }
+    for round in 0..300u64 {
+        host.hear(&summary(vec![LogState { log, count: 11, tip: Tip([round as u8; 16]), cut: None }]));
+        let probe = host.said.iter().rev().find_map(|message| match message {
+            Message::Probe { places, .. } => Some(places.clone()),
+            _ => None,
+        });
+        // Every place is said to differ.
+        let tips = probe.unwrap_or_default().into_iter().map(|place| (place, Some(Tip([9; 16])))).collect();
+        host.hear(&Message::Places { log, tips });
+        host.pass(1_000);
+    }
+    assert!(host.wants() < 40, "{} requests", host.wants());
+    assert_eq!(host.node.status().searches, 0);
+    assert_eq!(host.closed, [""; 0]);
+}
+
+#[test]
+fn unacceptable_operations_end_the_link_after_a_while() {
+    let mut host = Host::new(NodeConfig::default());
+    let (mut author, open) = opened(50);
+    host.hear(&Message::Segments { segments: vec![Carried::Plain(vec![open])], last: false });
+    let mut sent = 0;
+    while host.closed.is_empty() && sent < 100 {
+        let bad = author.craft(&common::note("bad"), |header| header.lamport += 5);
+        host.hear(&Message::Segments { segments: vec![Carried::Plain(vec![bad])], last: false });
+        sent += 1;
+    }
+    assert_eq!((host.closed, sent), (vec!["refused".to_owned()], 32));
+}
+
+#[test]
+fn what_waits_has_bounds_and_goes_away() {
+    let config = NodeConfig { waiting_log_bytes_max: 20_000, ..NodeConfig::default() };
+    let mut host = Host::new(config);
+    let (mut author, open) = opened(50);
+    host.hear(&Message::Segments { segments: vec![Carried::Plain(vec![open])], last: false });
+    for number in 0..200u8 {
+        let waits = author.craft(&common::note("waits"), |header| {
+            header.dependencies = vec![Fingerprint([number; 48])];
+            header.lamport = 9;
+        });
+        host.hear(&Message::Segments { segments: vec![Carried::Plain(vec![waits])], last: false });
+    }
+    assert!(host.node.status().waiting_bytes <= 20_000);
+    assert!(host.said.iter().any(|message| matches!(message, Message::NotNow { code, .. } if code == "full")));
+    host.pass(301_000);
+    assert_eq!((host.node.status().waiting_bytes, host.node.status().waiting), (0, 0));
+}
+
+#[test]
+fn who_sends_more_than_the_window_before_it_is_read_is_cut_off() {
+    let mut host = Host::new(NodeConfig::default());
+    for _ in 0..6 {
+        host.node.received(LINK, vec![0; limits::FRAME_BYTES_MAX]);
+    }
+    assert!(host.node.status().inbox_bytes <= 3 * limits::FRAME_BYTES_MAX);
+    host.step();
+    assert_eq!(host.closed, ["over_window"]);
+    assert_eq!(host.node.status().inbox_bytes, 0);
+}
+
+#[test]
+fn questions_without_end_get_answers_with_an_end() {
+    let mut host = Host::new(NodeConfig::default());
+    for _ in 0..50 {
+        let fingerprint = say(&mut host.replica, &"x".repeat(2_000)).fingerprint();
+        host.said.clear();
+        host.hear(&Message::Find(vec![fingerprint]));
+    }
+    let all: Vec<Fingerprint> = host.replica.valid().map(|one| one.operation().fingerprint()).collect();
+    host.bytes = 0;
+    for round in 0..3_000 {
+        host.node.received(LINK, Message::Find(all.clone()).encode());
+        let states = vec![LogState { count: round, ..lie(round) }];
+        host.node.received(LINK, summary(states).encode());
+        host.node.received(LINK, Message::Stored { states: vec![], bytes: u64::MAX }.encode());
+        host.step();
+    }
+    assert!(host.bytes < 6 << 20, "{} bytes in an instant", host.bytes);
+}
+
+#[test]
+fn a_peer_that_acknowledges_nothing_is_sent_one_window() {
+    let mut host = Host::new(NodeConfig::default());
+    for number in 0..1_500 {
+        say(&mut host.replica, &format!("{number} {}", "x".repeat(1_500)));
+    }
+    host.said.clear();
+    host.bytes = 0;
+    let log = host.replica.own_log();
+    for _ in 0..5 {
+        host.hear(&Message::Want { wants: vec![Want { log, from: 0 }], plain: true });
+    }
+    assert!(host.bytes < (1 << 20) + (256 << 10), "{} bytes", host.bytes);
+    assert!(host.bytes > 512 << 10);
+}
+
+#[test]
+fn messages_of_every_kind_full_of_nonsense_leave_bounded_state_behind() {
+    let mut host = Host::new(NodeConfig::default());
+    let states: Vec<_> = (0..8_000).map(lie).collect();
+    let nonsense = [
+        summary(states.clone()),
+        Message::Have(states.clone()),
+        Message::Stored { states, bytes: 1 << 60 },
+        Message::Ranges(vec![Range { until: None, content: RangeContent::Digest([3; 16]) }]),
+        Message::Want {
+            wants: (0..8_000).map(|number| Want { log: lie(number).log, from: 1 << 40 }).collect(),
+            plain: false,
+        },
+        Message::Places { log: lie(1).log, tips: vec![(1 << 50, None)] },
+        Message::Probe { log: lie(1).log, places: (0..64).map(|place| place << 40).collect() },
+        Message::Find(vec![Fingerprint([8; 48]); 200]),
+        Message::Peers(vec![]),
+        Message::NotNow { retry_ms: u64::MAX, code: "busy".to_owned() },
+        Message::Pong(1),
+    ];
+    for _ in 0..20 {
+        for message in &nonsense {
+            if host.closed.is_empty() {
+                host.hear(message);
+                host.pass(100);
+            }
+        }
+    }
+    let status = host.node.status();
+    assert!(status.fetching <= 4 * limits::WANTS_MAX);
+    assert_eq!((status.inbox_bytes, status.waiting_bytes, status.searches), (0, 0, 0));
+    // An honest link still works beside it.
+    assert_eq!(status.links.len() + host.closed.len(), 1);
+}
