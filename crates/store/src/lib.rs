@@ -52,7 +52,7 @@ pub use recall::{Answer, Found, Query};
 pub use row::MemoryRow;
 pub use stats::StoreStats;
 pub use store::{Forgotten, Remember, Store, StoreOptions};
-pub use sync::{Forgetting, Sent, Speaker, SyncState};
+pub use sync::{Forgetting, Sent, Speaker, SyncCounts, SyncState};
 pub use vectors::{MadeVectors, VectorIndex};
 pub use verify::{Problem, Verification};
 pub use writer::{TransactionState, Writer};
