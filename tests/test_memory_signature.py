@@ -132,6 +132,7 @@ SIGNATURES = {
     "drop_vectors": {"model": REQUIRED},
     "watch": {"timeout": None},
     "verify": {"id": None},
+    "proofs": {},
     "stats": {},
     "export": {"path": REQUIRED},
     "import_": {"path": REQUIRED, "format": None},

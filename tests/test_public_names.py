@@ -44,6 +44,7 @@ NAMES = {
     "Outcome",
     "PeerMisbehaved",
     "Problem",
+    "Proof",
     "Recall",
     "Receipt",
     "Refused",

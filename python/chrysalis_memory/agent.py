@@ -27,6 +27,7 @@ from chrysalis_memory.records import (
     Conflict,
     ImportReport,
     Instant,
+    Proof,
     Recall,
     Receipt,
     Revision,
@@ -45,6 +46,7 @@ Texts: TypeAlias = "list[str]"
 MaybeMemories: TypeAlias = "list[Memory | None]"
 Revisions: TypeAlias = "list[Revision]"
 Conflicts: TypeAlias = "dict[str, list[Conflict]]"
+Proofs: TypeAlias = "list[Proof]"
 Changes: TypeAlias = "list[Change]"
 Models: TypeAlias = "list[VectorModel]"
 
@@ -305,6 +307,10 @@ class AgentMemory:
     async def verify(self, id: str | None = None) -> Verification:
         """See `ChrysalisMemory.verify`."""
         return await self._call(self.blocking.verify, id)
+
+    async def proofs(self) -> Proofs:
+        """See `ChrysalisMemory.proofs`."""
+        return await self._call(self.blocking.proofs)
 
     async def stats(self) -> Stats:
         """See `ChrysalisMemory.stats`."""

@@ -296,6 +296,17 @@ impl Replica {
         Ok(list)
     }
 
+    /// Forked logs as (replica, role, log, place, the two operations there).
+    #[allow(clippy::type_complexity)]
+    fn proofs(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str, String, u64, (String, String))>> {
+        let proven = self.run(py, Store::proven)?;
+        let told = proven.into_iter().map(|one| {
+            let [left, right] = one.operations.map(|fingerprint| fingerprint.to_hex());
+            (one.replica.to_hex(), one.role.name(), one.log.to_hex(), one.sequence, (left, right))
+        });
+        Ok(told.collect())
+    }
+
     fn lineage(&self, py: Python<'_>, id: &str, down: bool, limit: usize) -> PyResult<Vec<String>> {
         self.run(py, |store| store.lineage(id, down, limit))
     }

@@ -19,6 +19,7 @@ mod indexes;
 pub mod ledger;
 mod members;
 mod peers;
+mod proofs;
 mod read;
 mod readers;
 mod recall;
@@ -46,6 +47,7 @@ pub use connection::{ConnectionOptions, Durability, Format, migrate, open_reader
 pub use edit::Edit;
 pub use error::StoreError;
 pub use folder::{Folder, Seed};
+pub use proofs::Proven;
 pub use read::{Changed, Order, Revision};
 pub use readers::{ReadConnection, Readers};
 pub use recall::{Answer, Found, Query};
