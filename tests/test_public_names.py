@@ -44,7 +44,6 @@ NAMES = {
     "Outcome",
     "PeerMisbehaved",
     "Problem",
-    "Proof",
     "Recall",
     "Receipt",
     "Refused",

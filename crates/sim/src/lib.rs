@@ -4,4 +4,11 @@
 //! Nothing here stands in for the core: replicas admit, merge and speak as they do anywhere. What is simulated is the
 //! world around them.
 
+pub mod liars;
+pub mod population;
+pub mod propagation;
+mod propagation_gossip;
+mod propagation_nodes;
+mod propagation_uniform;
 pub mod random;
+pub mod rounds;

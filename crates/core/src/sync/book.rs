@@ -236,17 +236,15 @@ impl Book {
         self.entries.values().filter(|entry| matches!(entry.state, State::Dialing { .. })).count()
     }
 
-    /// Addresses that may be called now, the configured ones first; never one whose owner is among `linked`.
-    pub fn due(&self, now_ms: u64, linked: &dyn Fn(&ReplicaKey) -> bool) -> (Vec<Address>, Vec<Address>) {
-        let free = self.callable(linked).filter(|(_, entry)| entry.next_ms <= now_ms);
-        let (configured, announced): (Vec<_>, Vec<_>) = free.partition(|(_, entry)| entry.configured());
-        let addresses = |entries: Vec<(&Address, &Entry)>| entries.into_iter().map(|(a, _)| a.clone()).collect();
-        (addresses(configured), addresses(announced))
+    /// Addresses that may be called now, configured or announced; never one whose owner is among `linked`.
+    pub fn due(&self, now_ms: u64, configured: bool, linked: &dyn Fn(&ReplicaKey) -> bool) -> Vec<Address> {
+        let due = self.callable(linked).filter(|(_, entry)| entry.next_ms <= now_ms);
+        due.filter(|(_, entry)| entry.configured() == configured).map(|(address, _)| address.clone()).collect()
     }
 
     /// Addresses whose last call failed, due or not.
-    pub fn dead(&self, linked: &dyn Fn(&ReplicaKey) -> bool) -> Vec<Address> {
-        self.callable(linked).filter(|(_, entry)| entry.failures > 0).map(|(address, _)| address.clone()).collect()
+    pub fn dead<'a>(&'a self, linked: &'a dyn Fn(&ReplicaKey) -> bool) -> impl Iterator<Item = &'a Address> {
+        self.callable(linked).filter(|(_, entry)| entry.failures > 0).map(|(address, _)| address)
     }
 
     /// When the next address may be called, or a call has taken too long. Configured ones alone, all, or none.

@@ -356,22 +356,25 @@ impl Gossip {
         let is_linked = |key: &ReplicaKey| self.is_linked(key);
         let room = under_way < self.config.dials_max;
         let next_ms = self.book.next_ms(&is_linked, room, room && self.links_wished() > under_way);
-        let revive_ms = (!self.book.dead(&is_linked).is_empty()).then_some(self.revive_ms);
+        let revive_ms = self.book.dead(&is_linked).next().map(|_| self.revive_ms);
         self.dial_ms = next_ms.into_iter().chain(revive_ms).min().unwrap_or(u64::MAX);
     }
 
     fn choose_calls(&mut self, now_ms: u64, under_way: usize) -> Vec<Address> {
+        let revives = self.revive_ms <= now_ms;
+        let wished = self.links_wished().saturating_sub(under_way);
         let is_linked = |key: &ReplicaKey| self.is_linked(key);
-        let (mut chosen, mut announced) = self.book.due(now_ms, &is_linked);
-        let dead = self.book.dead(&is_linked);
-        self.random.sample(&mut announced, self.links_wished().saturating_sub(under_way));
+        let mut chosen = self.book.due(now_ms, true, &is_linked);
+        let mut announced = if wished > 0 { self.book.due(now_ms, false, &is_linked) } else { Vec::new() };
+        let dead = if revives { self.book.dead(&is_linked).cloned().collect() } else { Vec::new() };
+        self.random.sample(&mut announced, wished);
         chosen.append(&mut announced);
-        if self.revive_ms <= now_ms {
+        if revives {
             self.revive_ms = now_ms + self.jittered(self.config.revive_ms);
-            if let Some(dead) = self.random.pick(dead) {
-                chosen.retain(|other| *other != dead);
-                chosen.insert(0, dead);
-            }
+        }
+        if let Some(dead) = self.random.pick(dead) {
+            chosen.retain(|other| *other != dead);
+            chosen.insert(0, dead);
         }
         chosen.truncate(self.config.dials_max.saturating_sub(under_way));
         chosen

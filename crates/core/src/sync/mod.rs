@@ -7,7 +7,6 @@ pub mod book;
 pub mod carry;
 pub mod frame;
 pub mod gossip;
-pub mod held;
 pub mod memory;
 mod memory_reads;
 pub mod message;

@@ -56,14 +56,9 @@ impl<'a> Views<'a> {
         )?;
         let last: i64 =
             connection.query_row("SELECT coalesce(max(position), 0) FROM operation", [], |row| row.get(0))?;
-        let own = self.tables.own_number()?;
         for position in 1..=last {
             if let Some(stored) = self.tables.at(position)? {
-                let (header, own) = (stored.operation.header(), own == Some(stored.log));
-                if !own {
-                    self.tables.note_unseen(stored.log, header.sequence, position)?;
-                }
-                self.tables.note_steps(header, stored.log, own)?;
+                self.tables.note_steps(stored.operation.header(), stored.log, position)?;
                 self.replay(&stored)?;
             }
         }
