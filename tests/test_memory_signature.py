@@ -20,6 +20,11 @@ SIGNATURES = {
         "config": None,
     },
     "invite": {"role": "writer", "expires": 86400.0, "urls": ()},
+    "members": {},
+    "remove": {"key": REQUIRED},
+    "configure": {"robust": REQUIRED},
+    "attest": {"id": REQUIRED, "confidence": REQUIRED},
+    "validate": {"id": REQUIRED, "threshold": None},
     "peers": {},
     "add_peer": {"url": REQUIRED},
     "forget_peer": {"url": REQUIRED},
@@ -136,7 +141,22 @@ SIGNATURES = {
     },
 }
 
-POSITIONAL = {"path", "content", "records", "query", "id", "ids", "start", "end", "other", "model", "role", "url"}
+POSITIONAL = {
+    "path",
+    "content",
+    "records",
+    "query",
+    "id",
+    "ids",
+    "start",
+    "end",
+    "other",
+    "model",
+    "role",
+    "url",
+    "key",
+    "confidence",
+}
 
 
 def parameters(name):
@@ -159,4 +179,11 @@ def test_all_but_the_subject_is_given_by_name(name):
 
 def test_there_is_no_other_public_method():
     public = {name for name in dir(ChrysalisMemory) if not name.startswith("_")}
-    assert public == (set(SIGNATURES) - {"__init__"}) | {"path", "public_key", "closed", "role", "brought_along"}
+    assert public == (set(SIGNATURES) - {"__init__"}) | {
+        "path",
+        "public_key",
+        "closed",
+        "role",
+        "brought_along",
+        "robust",
+    }

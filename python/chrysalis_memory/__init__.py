@@ -38,6 +38,7 @@ from chrysalis_memory.records import (
     Hit,
     ImportProblem,
     ImportReport,
+    Member,
     MemoryType,
     Outcome,
     Problem,
@@ -49,6 +50,7 @@ from chrysalis_memory.records import (
     VectorModel,
     Verification,
 )
+from chrysalis_memory.validation import Validation, ValidationVote
 
 __version__ = "0.1.0"
 
@@ -74,6 +76,7 @@ __all__ = [
     "LinkTimeout",
     "LogicalTime",
     "Malformed",
+    "Member",
     "Memory",
     "MemoryDocument",
     "MemoryStorage",
@@ -99,6 +102,8 @@ __all__ = [
     "TooFarAhead",
     "TooLarge",
     "Unreachable",
+    "Validation",
+    "ValidationVote",
     "VectorClock",
     "VectorModel",
     "Verification",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
+from chrysalis_memory import validation
 from chrysalis_memory._opened import now_ms
-from chrysalis_memory._said import length, text, texts
+from chrysalis_memory._said import known_id, length, score, text, texts, whole
 from chrysalis_memory._writing import Writing
-from chrysalis_memory.records import Duration
+from chrysalis_memory.records import Duration, Member, from_ms
+from chrysalis_memory.validation import Validation, ValidationVote
 
 __all__ = ["Belonging", "Role"]
 
@@ -18,6 +20,7 @@ _INVITATION_S = 24 * 3600.0  # long enough to be passed on by hand, short enough
 
 # Inside a class with a method `list`, the type needs another name.
 Texts: TypeAlias = "list[str]"
+Members: TypeAlias = "list[Member]"
 
 
 class Belonging(Writing):
@@ -74,3 +77,60 @@ class Belonging(Writing):
     def forget_peer(self, url: str) -> bool:
         """Drops an address; returns whether it was kept."""
         return self._core().forget_peer(text("url", url))
+
+    def members(self) -> Members:
+        """Every replica that takes part or took part in the space, in the order of joining.
+
+        >>> [member.you for member in example_store().members()]
+        [True]
+        """
+        return [Member(**one | {"agents": tuple(one["agents"])}) for one in self._core().members()]
+
+    def remove(self, key: str) -> bool:
+        """Ends the membership of the replica with this key (`Member.key`), for every replica and for good.
+
+        What this replica has of it by now counts, and nothing that it says later, nor who joins by its invitations
+        without having been seen here. Returns whether it was a member until now. Raises `NotAllowed` unless this
+        replica is an administrator of a closed space, `NotFound` for a key that no member has, and `ValueError` for its
+        own. Of two administrators who remove each other, the one nearer to the founder stays.
+        """
+        return self._core().remove(text("key", key))
+
+    @property
+    def robust(self) -> bool:
+        """Whether importance and confidence read as trimmed means over the members; see `configure`."""
+        return self._core().is_robust()
+
+    def configure(self, *, robust: bool) -> None:
+        """Sets how the space reads importance and confidence, for every replica: as the maximum of what authors said,
+        or, `robust`, as the trimmed mean of n members that may write, cut by floor((n - 1) / 3) at each end. Then one
+        voice among four proves nothing, and reads as 0.5. Raises `NotAllowed` unless this replica is an administrator
+        of a closed space.
+        """
+        self._core().set_robust(bool(robust))
+
+    def attest(self, id: str, confidence: float) -> None:
+        """Votes on what a memory says now: how sure this replica is of it, 0 to 1.
+
+        A later vote replaces an earlier one. Raises `NotFound`, and `NotAllowed` unless this replica is a validator or
+        an administrator.
+        """
+        self._core().attest(known_id(id), score("confidence", confidence))
+
+    def validate(self, id: str, *, threshold: int | None = None) -> Validation:
+        """The votes on a memory, and whether enough validators stand behind what it says now: `threshold` of them, or
+        floor(2n / 3) + 1 of n. Raises `NotFound`.
+
+        >>> memory = example_store()
+        >>> note = memory.remember("the kiln is hot")
+        >>> memory.attest(note.id, 0.9)
+        >>> found = memory.validate(note.id)
+        >>> found.accepted, found.mean, found.threshold, found.missing
+        (True, 0.9, 1, ())
+        """
+        votes, validators = self._core().ballots(known_id(id))
+        least = whole("threshold", threshold, 1) if threshold is not None else validation.threshold(len(validators))
+        made = tuple(
+            ValidationVote(voter, confidence, current, from_ms(at)) for voter, confidence, current, at in votes
+        )
+        return Validation(id, made, tuple(validators), least)

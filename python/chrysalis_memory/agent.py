@@ -25,6 +25,7 @@ from chrysalis_memory.records import (
     Conflict,
     ImportReport,
     Instant,
+    Member,
     Recall,
     Receipt,
     Revision,
@@ -32,6 +33,7 @@ from chrysalis_memory.records import (
     VectorModel,
     Verification,
 )
+from chrysalis_memory.validation import Validation
 
 __all__ = ["AgentMemory"]
 
@@ -40,6 +42,7 @@ T = TypeVar("T")
 # Inside a class with a method `list`, the type needs another name.
 Memories: TypeAlias = "list[Memory]"
 Texts: TypeAlias = "list[str]"
+Members: TypeAlias = "list[Member]"
 MaybeMemories: TypeAlias = "list[Memory | None]"
 Revisions: TypeAlias = "list[Revision]"
 Conflicts: TypeAlias = "dict[str, list[Conflict]]"
@@ -196,6 +199,26 @@ class AgentMemory:
     async def invite(self, role: Role = "writer", **more: Any) -> str:
         """See `ChrysalisMemory.invite`."""
         return await self._call(self.blocking.invite, role, **more)
+
+    async def members(self) -> Members:
+        """See `ChrysalisMemory.members`."""
+        return await self._call(self.blocking.members)
+
+    async def remove(self, key: str) -> bool:
+        """See `ChrysalisMemory.remove`."""
+        return await self._call(self.blocking.remove, key)
+
+    async def configure(self, *, robust: bool) -> None:
+        """See `ChrysalisMemory.configure`."""
+        await self._call(self.blocking.configure, robust=robust)
+
+    async def attest(self, id: str, confidence: float) -> None:
+        """See `ChrysalisMemory.attest`."""
+        await self._call(self.blocking.attest, id, confidence)
+
+    async def validate(self, id: str, **more: Any) -> Validation:
+        """See `ChrysalisMemory.validate`."""
+        return await self._call(self.blocking.validate, id, **more)
 
     async def peers(self) -> Texts:
         """See `ChrysalisMemory.peers`."""

@@ -24,6 +24,7 @@ __all__ = [
     "ImportProblem",
     "ImportReport",
     "Instant",
+    "Member",
     "MemoryType",
     "Outcome",
     "Problem",
@@ -281,6 +282,20 @@ class Stats(Record):
     embedder: str | None = None
     lamport: int = 0
     file_bytes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Member(Record):
+    """A replica that takes part, or took part, in the space. `key` is its public key; `agents` are those whose word is
+    the latest on some memory; `invited_by` is the inviter's key, None for the founder and in an open space."""
+
+    key: str
+    role: str
+    agents: tuple[str, ...]
+    joined_at: datetime
+    invited_by: str | None
+    removed: bool
+    you: bool
 
 
 @dataclass(frozen=True, slots=True)

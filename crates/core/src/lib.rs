@@ -19,6 +19,7 @@ pub mod merge;
 pub mod operation;
 pub mod payload;
 pub mod sign;
+pub mod standing;
 pub mod sync;
 pub mod token;
 

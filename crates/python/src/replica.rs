@@ -124,6 +124,42 @@ impl Replica {
         self.run(py, |store| store.invite(role, expires_ms, urls)).map(|token| token.to_string())
     }
 
+    fn members<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let members = self.run(py, Store::members)?;
+        let you = self.store.replica();
+        let list = PyList::empty(py);
+        for member in &members {
+            list.append(members::member(py, member, member.replica == you)?)?;
+        }
+        Ok(list)
+    }
+
+    fn remove(&self, py: Python<'_>, key: &str) -> PyResult<bool> {
+        let key = members::key(key)?;
+        self.run(py, |store| store.remove(key))
+    }
+
+    fn is_robust(&self, py: Python<'_>) -> PyResult<bool> {
+        self.run(py, Store::is_robust)
+    }
+
+    fn set_robust(&self, py: Python<'_>, robust: bool) -> PyResult<()> {
+        self.run(py, |store| store.set_robust(robust))
+    }
+
+    fn attest(&self, py: Python<'_>, id: &str, confidence: f64) -> PyResult<()> {
+        let confidence = convert::fixed(confidence)?;
+        self.run(py, |store| store.attest(id, confidence))
+    }
+
+    /// Votes as (voter, confidence, current, at in ms), and the keys of all validators.
+    #[allow(clippy::type_complexity)]
+    fn ballots(&self, py: Python<'_>, id: &str) -> PyResult<(Vec<(String, f64, bool, u64)>, Vec<String>)> {
+        let ballots = self.run(py, |store| store.ballots(id))?;
+        let votes = ballots.votes.iter().map(members::ballot).collect();
+        Ok((votes, ballots.validators.iter().map(|key| key.to_hex()).collect()))
+    }
+
     fn peers(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.run(py, Store::peers)
     }

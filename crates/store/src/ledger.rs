@@ -181,6 +181,13 @@ impl Tables<'_> {
         statement.query_row([position], RawOperation::read).optional()?.map(RawOperation::parse).transpose()
     }
 
+    /// From which place on a proof of misbehaviour makes a log void.
+    pub(crate) fn proven(&self, number: LogNumber) -> Result<Option<u64>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT sequence FROM proof WHERE log = ?1")?;
+        let proven: Option<i64> = statement.query_row([number], |row| row.get(0)).optional()?;
+        proven.map(sequence).transpose()
+    }
+
     /// The operation that opens this log.
     pub fn opening(&self, number: LogNumber) -> Result<Option<Stored>, StoreError> {
         let sql = format!("SELECT {STORED} FROM operation WHERE log = ?1 AND sequence = 0");
@@ -274,7 +281,13 @@ impl Tables<'_> {
         let operation = verified.operation();
         let header = operation.header();
         // What opens a log is no memory's words: others need it to admit the log, void or not.
-        let keeps = matches!(state, State::Live | State::Embargoed) || header.kind == Kind::Open;
+        let keeps = match state {
+            State::Live | State::Embargoed => true,
+            // A removal can be taken back by a more senior one; a proof can't.
+            State::Void => self.proven(log)?.is_none_or(|proven| header.sequence < proven),
+            _ => false,
+        };
+        let keeps = keeps || header.kind == Kind::Open;
         let body = operation.body().filter(|_| keeps);
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO operation(mark, log, sequence, kind, state, checked, memory, expires_at, header, signature,

@@ -37,6 +37,7 @@ mod uses;
 mod vectors;
 mod verify;
 pub mod view;
+mod votes;
 mod writer;
 
 pub use accept::Accepted;
@@ -46,6 +47,7 @@ pub use connection::{ConnectionOptions, Durability, Format, migrate, open_reader
 pub use edit::Edit;
 pub use error::StoreError;
 pub use folder::{Folder, Seed};
+pub use members::Member;
 pub use read::{Changed, Order, Revision};
 pub use readers::{ReadConnection, Readers};
 pub use recall::{Answer, Found, Query};
@@ -55,4 +57,5 @@ pub use store::{Forgotten, Remember, Store, StoreOptions};
 pub use sync::{Forgetting, Sent, Speaker, SyncState};
 pub use vectors::{MadeVectors, VectorIndex};
 pub use verify::{Problem, Verification};
+pub use votes::{Ballot, Ballots};
 pub use writer::{TransactionState, Writer};

@@ -207,6 +207,7 @@ CREATE TABLE acknowledged(
 ) WITHOUT ROWID;
 
 CREATE INDEX log_replica ON log(replica);
+CREATE INDEX operation_removal ON operation(position) WHERE kind = 5;
 CREATE INDEX operation_absent ON operation(position) WHERE state = 6;
 ";
 

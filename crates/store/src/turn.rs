@@ -195,7 +195,8 @@ impl Turn {
     /// # Errors
     /// [`StoreError::Refused`] with `removed` when this replica's membership has ended.
     pub(crate) fn continue_log(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        if self.void || self.is_behind() {
+        let removed = self.void && self.is_removed(connection)?;
+        if !removed && (self.void || self.is_behind()) {
             let used = crate::belonging::kept_grant(connection)?;
             self.open_epoch(connection, used)?;
         }
@@ -204,6 +205,10 @@ impl Turn {
             return Err(StoreError::Refused("removed", what));
         }
         Ok(())
+    }
+
+    fn is_removed(&self, connection: &Connection) -> Result<bool, StoreError> {
+        self.views(connection).is_removed(&self.shared.key.public())
     }
 
     fn check_role(&self, kind: Kind) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@
 ///
 /// `members` is how many could have spoken, not how many did: of 3f + 1 members f may lie, and silence of the honest
 /// must not make the liars' share larger. More voices than members count as members.
-pub(super) fn trimmed_mean(mut values: Vec<u16>, members: usize) -> Option<u16> {
+pub fn trimmed_mean(mut values: Vec<u16>, members: usize) -> Option<u16> {
     let trim = members.max(values.len()).saturating_sub(1) / 3;
     values.sort_unstable();
     let end = values.len().saturating_sub(trim);

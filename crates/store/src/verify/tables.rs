@@ -20,7 +20,7 @@ pub(super) fn check(views: &Views<'_>, ground: &Ground, gathered: &Gathered) -> 
     let mut problems = Vec::new();
     let connection = views.tables.connection;
     check_dead(views, gathered, &mut problems)?;
-    check_removed(connection, ground, gathered, &mut problems)?;
+    check_removed(views, ground, &mut problems)?;
     check_settings(connection, gathered, &mut problems)?;
     check_uses(connection, ground, gathered, &mut problems)?;
     check_tags(connection, gathered.tags, &mut problems)?;
@@ -98,26 +98,13 @@ fn owner(views: &Views<'_>, said: &Said, forget: &Forget) -> Result<Option<Vec<u
     Ok((creator == signer.replica).then(|| signer.replica.0.to_vec()))
 }
 
-fn check_removed(
-    connection: &Connection,
-    ground: &Ground,
-    gathered: &Gathered,
-    problems: &mut Vec<Problem>,
-) -> Result<(), StoreError> {
-    let mut removed = BTreeSet::new();
-    let mut cuts: BTreeMap<LogNumber, u64> = ground.proven.clone();
-    for said in &gathered.said {
-        let Payload::Remove(removal) = &said.payload else { continue };
-        removed.insert(removal.replica.0.to_vec());
-        for (number, log) in ground.logs.iter().filter(|(_, log)| log.facts.replica == removal.replica) {
-            let last = removal.last.iter().find(|last| last.log == log.id);
-            let from = last.map_or(0, |last| last.sequence + 1);
-            cuts.entry(*number).and_modify(|cut| *cut = from.min(*cut)).or_insert(from);
-        }
-    }
+fn check_removed(views: &Views<'_>, ground: &Ground, problems: &mut Vec<Problem>) -> Result<(), StoreError> {
+    let connection = views.tables.connection;
+    let verdict = views.verdict()?;
+    let removed = verdict.removed.keys().map(|replica| replica.0.to_vec()).collect();
     let kept = rows(connection, "SELECT replica FROM removed", |row| row.get::<_, Vec<u8>>(0))?;
     compare("removed_differs", "the table of removed replicas", &kept, &removed, problems);
-    let made: BTreeSet<(LogNumber, u64)> = cuts.into_iter().collect();
+    let made: BTreeSet<(LogNumber, u64)> = verdict.cuts.into_iter().collect();
     let kept = ground.logs.iter().filter_map(|(number, log)| Some((*number, log.cut?))).collect();
     compare("cut_differs", "the cuts of logs (log, place)", &kept, &made, problems);
     Ok(())

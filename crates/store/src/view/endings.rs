@@ -6,7 +6,7 @@ use chrysalis_core::admit::is_embargoed;
 use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey, WithdrawalDigest};
 use chrysalis_core::member::Role;
 use chrysalis_core::operation::Kind;
-use chrysalis_core::payload::{Forget, Payload, Remove, Write};
+use chrysalis_core::payload::{Forget, Payload, Write};
 use rusqlite::OptionalExtension as _;
 
 use crate::error::StoreError;
@@ -185,38 +185,27 @@ impl<'a> Views<'a> {
         Ok(released)
     }
 
-    /// Voids a log from this place on, in every branch.
+    /// Voids a log from this place on by proof, in every branch. Its words go for good.
     pub fn cut(&self, log: &LogId, sequence: u64) -> Result<(), StoreError> {
-        let Some((number, _, cut)) = self.tables.find_log(log)? else { return Ok(()) };
-        if cut.is_some_and(|cut| cut <= sequence) {
-            return Ok(());
-        }
-        let sql = "UPDATE log SET cut = ?2 WHERE number = ?1";
-        self.connection().prepare_cached(sql)?.execute((number, sequence as i64))?;
+        let Some((number, _, _)) = self.tables.find_log(log)? else { return Ok(()) };
         self.tables.note_cut(log)?;
-        // A proof about a log of which nothing came yet must not cost a rebuild.
-        let sql = "SELECT 1 FROM operation WHERE log = ?1 AND sequence >= ?2";
-        if !self.connection().prepare_cached(sql)?.exists((number, sequence as i64))? {
-            return Ok(());
+        let sql = "SELECT 1 FROM operation WHERE log = ?1 AND sequence >= ?2 AND payload IS NOT NULL AND kind <> 0";
+        if self.connection().prepare_cached(sql)?.exists((number, sequence as i64))? {
+            self.owe_erasure()?;
         }
-        self.owe_erasure()?;
-        let sql = "UPDATE operation SET state = 4, salt = NULL, payload = NULL WHERE log = ?1 AND sequence >= ?2
-                   AND kind <> 0";
+        // A removal among them counts no longer, so everything is judged anew. What is void loses its words last.
+        self.judge_anew()?;
+        let sql = "UPDATE operation SET state = 4, salt = NULL, payload = NULL, memory = NULL
+                   WHERE log = ?1 AND sequence >= ?2 AND kind <> 0 AND (state <> 4 OR payload IS NOT NULL)";
         self.connection().prepare_cached(sql)?.execute((number, sequence as i64))?;
-        self.rebuild()
+        self.drop_idle_numbers()
     }
 
-    pub(super) fn remove(&self, removal: &Remove, position: i64) -> Result<(), StoreError> {
-        let sql = "INSERT OR IGNORE INTO removed VALUES(?1, ?2)";
-        self.connection().prepare_cached(sql)?.execute((removal.replica.as_bytes(), position))?;
-        let sql = "SELECT id FROM log WHERE replica = ?1";
-        let mut statement = self.connection().prepare_cached(sql)?;
-        let logs = statement.query_map([removal.replica.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?;
-        for log in logs.collect::<Result<Vec<_>, _>>()? {
-            let log = LogId::from_slice(&log).map_err(|refusal| damaged(refusal.to_string()))?;
-            let last = removal.last.iter().find(|last| last.log == log);
-            self.cut(&log, last.map_or(0, |last| last.sequence + 1))?;
-        }
+    /// Ids that nothing names any more wait for nothing.
+    fn drop_idle_numbers(&self) -> Result<(), StoreError> {
+        let sql = "DELETE FROM waiting WHERE number NOT IN (SELECT memory FROM operation WHERE memory IS NOT NULL)
+                   AND number NOT IN (SELECT memory FROM access)";
+        self.connection().execute(sql, [])?;
         Ok(())
     }
 }

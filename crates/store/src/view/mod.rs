@@ -7,12 +7,12 @@
 mod endings;
 mod replay;
 mod rows;
+mod standing;
 
 use std::cell::Cell;
 
 use chrysalis_core::admit::{LogFacts, Verified, is_embargoed};
 use chrysalis_core::causality::LogNumber;
-use chrysalis_core::id::{LogId, ReplicaKey};
 use chrysalis_core::member::Space;
 use chrysalis_core::merge::{Document, Stamp};
 use chrysalis_core::operation::{Header, Kind, Operation};
@@ -26,6 +26,7 @@ use crate::sync::states;
 pub(crate) use self::replay::{Spoken, winners};
 pub(crate) use self::rows::KEPT_DOCUMENT_WRITES;
 pub use self::rows::SCORE_DEFAULT;
+pub(crate) use self::standing::ROBUST;
 
 /// The views, through one connection inside a write transaction.
 pub struct Views<'a> {
@@ -71,12 +72,15 @@ impl<'a> Views<'a> {
         let header = operation.header();
         let (log, cut) = match self.tables.find_log(&header.log)? {
             Some((number, _, cut)) => (number, cut),
-            None => self.admit_log(&header.log, verified.facts(), own)?,
+            None => (self.tables.insert_log(&header.log, verified.facts(), own)?, None),
         };
         let state = self.state_on_arrival(header, verified, cut)?;
         let (memory, first) = match (state, verified.payload()) {
             (State::Live, Some(payload)) => self.number_to_show(payload)?,
-            (State::Embargoed, Some(payload)) => (self.number_named(payload)?, false),
+            // Void by a removal: it may count again some day, and must be found when its memory is forgotten.
+            (State::Embargoed | State::Void, Some(payload)) if !self.is_proven_void(log, header)? => {
+                (self.number_named(payload)?, false)
+            }
             _ => (None, false),
         };
         let before = match (state, memory) {
@@ -92,6 +96,9 @@ impl<'a> Views<'a> {
         if let (State::Live, Some(payload)) = (state, verified.payload()) {
             let placed = Placed { operation, facts: *verified.facts(), log, position, first };
             self.have_effect(&placed, payload, memory, before)?;
+        } else if state == State::Void && header.kind == Kind::Remove {
+            // A removal may be judged before the one that makes it void, by seniority, and then it counts.
+            self.judge_anew()?;
         }
         Ok(position)
     }
@@ -116,39 +123,24 @@ impl<'a> Views<'a> {
         self.replay(&Stored { state, operation: operation.clone(), ..stored })
     }
 
-    /// Notes a new log, void from the start if its owner's membership has ended.
-    fn admit_log(&self, id: &LogId, facts: &LogFacts, own: bool) -> Result<(LogNumber, Option<u64>), StoreError> {
-        let number = self.tables.insert_log(id, facts, own)?;
-        let cut = self.cut_of_removed(id, &facts.replica)?;
-        if let Some(cut) = cut {
-            self.connection().execute("UPDATE log SET cut = ?2 WHERE number = ?1", (number, cut as i64))?;
-        }
-        Ok((number, cut))
-    }
-
-    /// From which place on a log is void because its owner's membership has ended: the place that the removal names,
-    /// or the beginning. Whether the log or the removal came first makes no difference.
-    fn cut_of_removed(&self, id: &LogId, replica: &ReplicaKey) -> Result<Option<u64>, StoreError> {
-        let mut removed = self.connection().prepare_cached("SELECT operation FROM removed WHERE replica = ?1")?;
-        let position: Option<i64> = removed.query_row([replica.as_bytes()], |row| row.get(0)).optional()?;
-        let Some(position) = position else { return Ok(None) };
-        let stored = self.tables.at(position)?.ok_or_else(|| damaged("a removal is not in the log"))?;
-        let payload = stored.operation.body().map(|body| Payload::decode(Kind::Remove, &body.payload));
-        let Some(Ok(Payload::Remove(removal))) = payload else { return Ok(Some(0)) };
-        let last = removal.last.iter().find(|last| last.log == *id);
-        Ok(Some(last.map_or(0, |last| last.sequence + 1)))
+    /// Whether a proof, and not only a removal, makes an operation of this log void.
+    fn is_proven_void(&self, log: LogNumber, header: &Header) -> Result<bool, StoreError> {
+        Ok(self.tables.proven(log)?.is_some_and(|proven| header.sequence >= proven))
     }
 
     fn state_on_arrival(&self, header: &Header, verified: &Verified, cut: Option<u64>) -> Result<State, StoreError> {
-        if cut.is_some_and(|cut| header.sequence >= cut) {
-            return Ok(State::Void);
-        }
-        let Some(payload) = verified.payload() else { return Ok(State::Absent) };
+        let void = cut.is_some_and(|cut| header.sequence >= cut);
+        let Some(payload) = verified.payload() else {
+            return Ok(if void { State::Void } else { State::Absent });
+        };
         if header.expires_ms.is_some_and(|at| at <= self.now_ms) {
             return Ok(State::Expired);
         }
         if self.is_dead(payload, verified.facts().replica, &verified.operation().fingerprint())? {
             return Ok(State::Forgotten);
+        }
+        if void {
+            return Ok(State::Void);
         }
         Ok(if is_embargoed(header.hybrid_ms, self.now_ms) { State::Embargoed } else { State::Live })
     }
@@ -267,7 +259,8 @@ impl<'a> Views<'a> {
                 uses.iter().try_for_each(|(memory, delta)| self.count_use(memory.as_str(), placed.log, *delta))
             }
             (Payload::Forget(forget), _) => self.forget(placed, forget),
-            (Payload::Remove(removal), _) => self.remove(removal, placed.position),
+            (Payload::Remove(_), _) => self.judge_anew(),
+            (Payload::Open(_), _) => self.judge_new_log(placed.log, &placed.facts.replica, placed.facts.role),
             (Payload::Configure(_), _) => self.join_settings(),
             _ => Ok(()),
         }

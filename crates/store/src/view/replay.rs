@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrysalis_core::id::Fingerprint;
-use chrysalis_core::operation::Kind;
+use chrysalis_core::operation::{Header, Kind};
 use chrysalis_core::payload::{Configure, Payload};
+
+use rusqlite::OptionalExtension as _;
 
 use crate::error::StoreError;
 use crate::ledger::{State, Stored, damaged};
@@ -28,14 +30,24 @@ impl<'a> Views<'a> {
             }
         }
         let mut insert = self.connection().prepare_cached("INSERT OR REPLACE INTO setting VALUES(?1, ?2, ?3)")?;
+        let before = self.is_robust()?;
         for (position, setting) in winners(spoken) {
             insert.execute((setting.key, setting.value, position))?;
         }
-        Ok(())
+        if self.is_robust()? == before { Ok(()) } else { self.rescore() }
     }
 
     /// Makes every view again from the log, with the numbers that memories had.
     pub fn rebuild(&self) -> Result<(), StoreError> {
+        self.make_again(true)
+    }
+
+    /// As [`Views::rebuild`], of a log of which only a part is here: what counts is what was found to count before.
+    pub(crate) fn rebuild_part(&self) -> Result<(), StoreError> {
+        self.make_again(false)
+    }
+
+    fn make_again(&self, judging: bool) -> Result<(), StoreError> {
         let connection = self.connection();
         connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS kept(id TEXT PRIMARY KEY, number INTEGER, shown INTEGER);
@@ -56,11 +68,20 @@ impl<'a> Views<'a> {
         )?;
         let last: i64 =
             connection.query_row("SELECT coalesce(max(position), 0) FROM operation", [], |row| row.get(0))?;
+        if judging {
+            // Membership first: it decides which operations have an effect, and needs to know who had seen what.
+            self.note_all_steps(last)?;
+            self.settle_membership()?;
+        }
         for position in 1..=last {
-            if let Some(stored) = self.tables.at(position)? {
-                self.tables.note_steps(stored.operation.header(), stored.log, position)?;
+            if let Some(stored) = self.tables.at(position)?
+                && !matches!(stored.operation.header().kind, Kind::Open | Kind::Remove)
+            {
                 self.replay(&stored)?;
             }
+        }
+        if self.is_robust()? {
+            self.rescore()?;
         }
         states::make_all(connection, before)?;
         connection.execute_batch(
@@ -73,11 +94,26 @@ impl<'a> Views<'a> {
         Ok(())
     }
 
+    fn note_all_steps(&self, last: i64) -> Result<(), StoreError> {
+        let mut statement = self.connection().prepare("SELECT log, header FROM operation WHERE position = ?1")?;
+        for position in 1..=last {
+            let found = statement.query_row([position], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)));
+            let Some((log, bytes)) = found.optional()? else { continue };
+            let header = Header::decode(&bytes).map_err(|refusal| damaged(refusal.to_string()))?;
+            self.tables.note_steps(&header, log, position)?;
+        }
+        Ok(())
+    }
+
     /// Lets a stored operation have its effect again.
     pub(super) fn replay(&self, stored: &Stored) -> Result<(), StoreError> {
         let Some(body) = stored.operation.body() else { return Ok(()) };
         let kind = stored.operation.header().kind;
         let payload = Payload::decode(kind, &body.payload).map_err(|refusal| damaged(refusal.to_string()))?;
+        let (_, facts) = self.tables.log_facts(stored.log)?;
+        if self.is_dead(&payload, facts.replica, &stored.operation.fingerprint())? {
+            return self.erase(stored.position, State::Forgotten);
+        }
         let memory = self.number_named(&payload)?;
         let before = match memory {
             Some(number) if stored.state == State::Live => Some(self.document(number)?),
@@ -90,7 +126,6 @@ impl<'a> Views<'a> {
         if stored.state != State::Live {
             return Ok(());
         }
-        let (_, facts) = self.tables.log_facts(stored.log)?;
         let (operation, log, position) = (&stored.operation, stored.log, stored.position);
         let placed = Placed { operation, facts, log, position, first: false };
         self.have_effect(&placed, &payload, memory, before)

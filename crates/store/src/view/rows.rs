@@ -32,6 +32,13 @@ pub(crate) struct Projection<'d> {
     head: i64,
     author: LogNumber,
     created_at: u64,
+    scores: (u16, u16),
+}
+
+/// Importance and confidence as they are read.
+pub(super) fn scores(document: &Document, reading: Reading) -> (u16, u16) {
+    let score = |score| document.score(score, reading).unwrap_or(SCORE_DEFAULT);
+    (score(Score::Importance), score(Score::Confidence))
 }
 
 /// The columns of a row that hold lists, packed.
@@ -58,7 +65,6 @@ impl Projection<'_> {
         let document = self.document;
         let number = |value: i64| ValueRef::Integer(value);
         let text = |value: &'c str| ValueRef::Text(value.as_bytes());
-        let score = |score| number(i64::from(document.score(score, Reading::Maximum).unwrap_or(SCORE_DEFAULT)));
         let list = |place: usize| lists[place].as_deref().map_or(ValueRef::Null, ValueRef::Blob);
         let (valid_from, valid_until) = document.validity();
         [
@@ -67,8 +73,8 @@ impl Projection<'_> {
             ("agent", text(self.agent)),
             ("created_at", number(self.created_at as i64)),
             ("updated_at", number(document.updated_ms() as i64)),
-            ("importance", score(Score::Importance)),
-            ("confidence", score(Score::Confidence)),
+            ("importance", number(self.scores.0.into())),
+            ("confidence", number(self.scores.1.into())),
             ("conflicts", number(conflict_bits(document).into())),
             ("tier", text(document.tier())),
             ("memory_type", text(document.memory_type())),
@@ -162,7 +168,8 @@ impl<'a> Views<'a> {
             Some(origin) => (here(&origin.fingerprint)?.0, origin.created_ms),
             None => self.creation_by_header(head_position)?.unwrap_or((head_log, document.updated_ms())),
         };
-        Ok(Some(Projection { document, content, agent: &head.agent, head: head_position, author, created_at }))
+        let scores = scores(document, self.reading()?);
+        Ok(Some(Projection { document, content, agent: &head.agent, head: head_position, author, created_at, scores }))
     }
 
     /// Who created a memory whose first words are gone, and when: the header that its writes name as their root stays.
