@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help develop check test test-rust test-python fuzz bench bench-recall wheel demo clean
+.PHONY: help develop check test test-rust test-python sim fuzz bench bench-recall wheel demo clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -30,6 +30,9 @@ test-rust: ## tests of the crates
 
 test-python: develop ## tests of the package
 	$(BIN)/python -m pytest
+
+sim: ## simulate clusters with faults and hostile members under SEEDS seeds (20)
+	cargo run --quiet -p chrysalis-sim -- --seeds $(or $(SEEDS),20)
 
 fuzz: ## fuzz the decoder, admission, messages and nodes, FUZZ_SECONDS each (10)
 	fuzz/run decode $(or $(FUZZ_SECONDS),10)

@@ -4,11 +4,28 @@
 //! Nothing here stands in for the core: replicas admit, merge and speak as they do anywhere. What is simulated is the
 //! world around them.
 
+pub mod check;
+pub mod cluster;
+pub mod deed;
+pub mod disk;
+pub mod failure;
+pub mod forge;
+pub mod in_memory;
 pub mod liars;
+pub mod lies;
+pub mod machine;
+pub mod mangle;
+pub mod network;
+pub mod plan;
 pub mod population;
 pub mod propagation;
 mod propagation_gossip;
 mod propagation_nodes;
 mod propagation_uniform;
 pub mod random;
+pub mod replica;
+pub mod report;
 pub mod rounds;
+pub mod run;
+pub mod stored;
+pub mod world;

@@ -1,74 +1,53 @@
-//! The one source of chance in a simulation.
+//! The one source of chance in a simulation: the core's seeded generator, and what a simulation draws beside.
 
-/// A seeded generator of numbers (SplitMix64: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
-/// generators"): not for secrets, and the same on every machine and with every version of every dependency.
-#[derive(Clone, Debug)]
-pub struct Random {
-    state: u64,
+pub use chrysalis_core::sync::random::Random;
+
+/// What a simulation draws.
+pub trait Draw {
+    /// Another generator that follows from this one: what draws from it does not disturb what draws from here.
+    fn split(&mut self) -> Random;
+
+    /// True so many times in a thousand.
+    fn chance(&mut self, in_thousand: u64) -> bool;
+
+    /// One of these; none of none.
+    fn choose<T: Copy>(&mut self, choices: &[T]) -> Option<T>;
+
+    /// These in another order.
+    fn shuffle<T>(&mut self, items: &mut Vec<T>);
+
+    /// Fills a buffer.
+    fn fill(&mut self, bytes: &mut [u8]);
+
+    /// So many bytes.
+    fn bytes<const N: usize>(&mut self) -> [u8; N];
 }
 
-impl Random {
-    /// The generator of this seed.
-    pub fn new(seed: u64) -> Self {
-        Self { state: seed }
-    }
-
-    /// Another generator that follows from this one: what draws from it does not disturb what draws from here.
-    pub fn split(&mut self) -> Self {
+impl Draw for Random {
+    fn split(&mut self) -> Random {
         Self::new(self.next())
     }
 
-    /// Any number.
-    #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`; 0 when that is 0. The bias is below 2^-32 for every bound that a simulation uses.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
-    }
-
-    /// A number from `least` to `most`, both included.
-    pub fn between(&mut self, least: u64, most: u64) -> u64 {
-        least + self.below(most.saturating_sub(least) + 1)
-    }
-
-    /// An index into something of this length.
-    pub fn index(&mut self, length: usize) -> usize {
-        self.below(length as u64) as usize
-    }
-
-    /// True so many times in a thousand.
-    pub fn chance(&mut self, in_thousand: u64) -> bool {
+    fn chance(&mut self, in_thousand: u64) -> bool {
         self.below(1000) < in_thousand
     }
 
-    /// One of these; none of none.
-    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
-        if choices.is_empty() { None } else { Some(&choices[self.index(choices.len())]) }
+    fn choose<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
+        choices.get(self.index(choices.len())).copied()
     }
 
-    /// These in another order (Fisher and Yates).
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.index(last + 1));
-        }
+    fn shuffle<T>(&mut self, items: &mut Vec<T>) {
+        let all = items.len();
+        self.sample(items, all);
     }
 
-    /// Fills a buffer.
-    pub fn fill(&mut self, bytes: &mut [u8]) {
+    fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
             chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
         }
     }
 
-    /// So many bytes.
-    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(&mut bytes);
         bytes
@@ -88,20 +67,18 @@ mod tests {
     }
 
     #[test]
-    fn every_number_below_the_bound_is_drawn_and_none_beyond() {
-        let mut random = Random::new(1);
-        let mut counts = [0u32; 6];
-        (0..6000).for_each(|_| counts[random.index(6)] += 1);
-        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
-        assert_eq!(random.below(0), 0);
-    }
-
-    #[test]
     fn what_is_shuffled_is_all_there() {
         let mut items: Vec<u32> = (0..100).collect();
         Random::new(2).shuffle(&mut items);
         assert_ne!(items, (0..100).collect::<Vec<_>>());
         items.sort_unstable();
         assert_eq!(items, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn bytes_of_any_length_are_drawn() {
+        assert_ne!(Random::new(1).bytes::<13>(), [0; 13]);
+        assert_eq!(Random::new(1).bytes::<13>(), Random::new(1).bytes::<13>());
+        assert_eq!(Random::new(1).choose::<u8>(&[]), None);
     }
 }

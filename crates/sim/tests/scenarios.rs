@@ -1,0 +1,57 @@
+//! What the system promises, as far as a few seeds can show it. `make sim` runs more, and any number on demand.
+
+#![allow(clippy::expect_used)]
+
+use chrysalis_sim::plan::Scenario;
+use chrysalis_sim::report::simulate;
+
+/// Seeds of each scenario: enough to see that it can hold, few enough to run with every change.
+const SEEDS: u64 = 2;
+
+fn holds(name: &str) {
+    let scenario = Scenario::named(name).expect("it is one");
+    for seed in 1..=SEEDS {
+        let report = simulate(&scenario, seed, false);
+        assert!(report.holds(), "{report}");
+    }
+}
+
+#[test]
+fn stores_over_working_links_come_to_read_alike() {
+    holds("calm");
+}
+
+#[test]
+fn storms_and_partitions_only_delay_agreement() {
+    holds("storm");
+}
+
+#[test]
+fn a_kill_at_any_write_and_a_full_disk_lose_nothing_acknowledged() {
+    holds("kills");
+}
+
+#[test]
+fn two_branches_of_a_log_are_proven_to_everyone() {
+    holds("twins");
+}
+
+#[test]
+fn branches_that_were_hidden_until_the_end_are_proven_to_everyone() {
+    holds("late-twins");
+}
+
+#[test]
+fn lies_and_mangled_frames_keep_nobody_from_agreeing() {
+    holds("liars");
+}
+
+#[test]
+fn a_replica_among_liars_catches_up_when_it_meets_one_honest_peer() {
+    holds("eclipse");
+}
+
+#[test]
+fn strangers_learn_nothing_and_store_nothing() {
+    holds("strangers");
+}
