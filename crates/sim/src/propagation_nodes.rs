@@ -16,7 +16,7 @@ use chrysalis_core::sync::session::Opened;
 
 use crate::population::{Population, say};
 use crate::propagation::{Propagation, ROUNDS_MAX, Scenario, Spreading, loss_in};
-use crate::random::Random;
+use crate::random::{Draw, Random};
 
 /// Milliseconds that a frame is under way, least and most: agents in one country.
 const DELAY_MS: (u64, u64) = (10, 60);

@@ -35,7 +35,10 @@ pub(super) struct Ground {
     pub(super) logs: BTreeMap<LogNumber, Log>,
     /// From where on logs are void by proof.
     pub(super) proven: BTreeMap<LogNumber, u64>,
+    /// Forgotten ids, whoever's memories of that id it ended.
     pub(super) dead: BTreeSet<String>,
+    /// Forgotten ids of which nothing counts any more, whoever says it.
+    pub(super) dead_to_all: BTreeSet<String>,
     pub(super) withdrawals: bool,
     pub(super) problems: Vec<Problem>,
 }
@@ -48,8 +51,9 @@ impl Ground {
             withdrawals: connection.query_row("SELECT EXISTS(SELECT 1 FROM withdrawn)", [], |row| row.get(0))?,
             ..Self::default()
         };
-        ground.dead =
-            connection.prepare("SELECT id FROM dead")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let ids = |sql| connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>();
+        ground.dead = ids("SELECT id FROM dead")?;
+        ground.dead_to_all = ids("SELECT id FROM dead WHERE owner = x''")?;
         ground.read_logs(tables)?;
         ground.check_places(tables)?;
         ground.check_proofs(tables)?;

@@ -130,7 +130,8 @@ fn check_uses(
     gathered: &Gathered,
     problems: &mut Vec<Problem>,
 ) -> Result<(), StoreError> {
-    let living = gathered.uses.iter().filter(|((id, _), _)| !ground.dead.contains(id));
+    // Uses say whose they are by no root: they end when the id is dead to all, not when one creator forgot their own.
+    let living = gathered.uses.iter().filter(|((id, _), _)| !ground.dead_to_all.contains(id));
     let made = living.map(|((id, log), count)| (id.clone(), *log, *count as i64)).collect();
     let sql = "SELECT coalesce(m.id, w.id, 'number ' || a.memory), a.log, a.count FROM access a
                LEFT JOIN memory m ON m.number = a.memory LEFT JOIN waiting w ON w.number = a.memory";
