@@ -64,5 +64,10 @@ def test_an_agent_is_made_as_promised():
         "closed": False,
         "invite": None,
         "config": None,
+        "peers": (),
+        "listen": None,
+        "policy": "streaming",
+        "sync": True,
+        "sync_config": None,
     }
     assert {one.kind for name, one in made.items() if name != "agent_id"} == {inspect.Parameter.KEYWORD_ONLY}

@@ -45,6 +45,7 @@ NAMES = {
     "Outcome",
     "PeerMisbehaved",
     "Problem",
+    "Proof",
     "Recall",
     "Receipt",
     "Refused",

@@ -2,15 +2,7 @@
 
 import pytest
 
-from chrysalis_memory.simulation import rounds_estimate, simulate, simulate_liars
-
-
-def test_the_estimate_is_the_formula_s():
-    assert rounds_estimate(1000) == pytest.approx(5.944, abs=0.001)
-    assert rounds_estimate(1000, mode="push") == pytest.approx(8.285, abs=0.001)
-    assert rounds_estimate(4, 3) == 1.0
-    with pytest.raises(ValueError, match="push or push-pull"):
-        rounds_estimate(10, mode="shout")
+from chrysalis_memory.simulation import simulate, simulate_liars
 
 
 @pytest.mark.parametrize("mode", ["gossip", "nodes", "push", "push-pull"])

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final, final
 
 __all__ = [
+    "FRAME_BYTES_MAX",
     "PAYLOAD_BYTES_MAX",
     "GCounter",
     "GSet",
@@ -12,6 +13,7 @@ __all__ = [
     "LogicalTime",
     "Memory",
     "MemoryDocument",
+    "Node",
     "ORSet",
     "Replica",
     "VectorClock",
@@ -24,8 +26,12 @@ __all__ = [
     "verify_signature",
 ]
 
+FRAME_BYTES_MAX: Final[int]
 PAYLOAD_BYTES_MAX: Final[int]
 """Bytes of one payload that replicas admit at all."""
+
+def rounds_estimate(replicas: int, fanout: int, mode: str) -> float:
+    """See `chrysalis_memory.network.rounds_estimate`."""
 
 def fingerprint(data: bytes | str) -> str:
     """SHA-384 (FIPS 180-4) of bytes, or of the UTF-8 of text, as 96 hex characters.
@@ -47,13 +53,6 @@ def diagnose(path: str) -> Sequence[tuple[str, str, str, str, str | None]]:
 
 def repair(path: str) -> Sequence[tuple[str, str, str, str, str | None]]:
     """Mends what can be mended; what was done and what was lost, as `diagnose` tells it."""
-
-def rounds_estimate(replicas: int, fanout: int = 3, mode: str = "push-pull") -> float:
-    """Rounds until all replicas know what one knew, on average, by the formula; `mode` is push or push-pull.
-
-    >>> round(rounds_estimate(1000, 3, "push-pull"), 1)
-    5.9
-    """
 
 def simulate(
     replicas: int, fanout: int = 3, loss: float = 0.0, mode: str = "gossip", seed: int = 1, seeds: int = 1
@@ -148,7 +147,8 @@ class Memory:
     def logical_time(self) -> LogicalTime: ...
     @property
     def sync_status(self) -> str:
-        """`local`: on this machine alone."""
+        """Where what was written here of it is now: `local` (no other replica was ever met), `pending` (not yet
+        acknowledged) or `synced` (on another replica's disk). Read from the store each time."""
     @property
     def version(self) -> int:
         """How many writes it is the join of."""
@@ -227,6 +227,7 @@ class Replica:
         """Erases all vectors of a model from the files; returns of how many memories."""
     def history(self, id: str) -> Sequence[dict[str, Any]]: ...
     def conflicts(self, id: str) -> Sequence[tuple[str, Any, str]]: ...
+    def proofs(self) -> Sequence[tuple[str, str, str, int, tuple[str, str]]]: ...
     def lineage(self, id: str, down: bool, limit: int) -> Sequence[str]: ...
     def position(self) -> tuple[int, int]: ...
     def changes_after(
@@ -235,6 +236,14 @@ class Replica:
     def begin_batch(self) -> None: ...
     def commit_batch(self) -> None: ...
     def rollback_batch(self) -> None: ...
+    def sync_state(self, id: str) -> tuple[str, int]:
+        """`local`, `pending` or `synced`, and how many peers have all of it."""
+    def unsent(self, peer: str | None = None) -> int:
+        """Operations of this replica that this peer, or anyone, has not acknowledged."""
+    def sync_counts(self) -> tuple[int, int, int]:
+        """Operations of this replica: local, pending, synced."""
+    def forgetting(self, id: str) -> tuple[Sequence[str], Sequence[str]]:
+        """Keys of replicas that have erased a forgotten memory, and of those not known to have."""
     def sweep(self) -> int: ...
     def rebuild(self) -> None: ...
     def verify(self, id: str | None) -> tuple[int, int, Sequence[tuple[str, str, str]]]: ...
@@ -242,6 +251,35 @@ class Replica:
     def import_bundle(self, path: str) -> tuple[int, int, int, Sequence[tuple[int, str, str]]]: ...
     def stats(self) -> dict[str, Any]: ...
     def close(self) -> None: ...
+
+@final
+class Node:
+    """All links of one store: a machine without sockets, threads and clock. Times are ms of a clock that never runs
+    back. Links are numbered by the caller, and no number is used twice.
+
+    One thread at a time: a step holds the node until it ends.
+    """
+
+    def __new__(cls, replica: Replica, settings: dict[str, Any], seed: int) -> Node: ...
+    def opened(self, link: int, nonce: bytes, dialed: str | None, trusted: str | None, now_ms: int) -> None: ...
+    def closed(self, link: int, now_ms: int) -> None: ...
+    def unreachable(self, address: str, now_ms: int) -> None: ...
+    def received(self, link: int, frame: bytes) -> None:
+        """Queues a frame for the next step."""
+    def know(self, address: str, replica: str | None, now_ms: int) -> None: ...
+    def forget_peer(self, address: str) -> None: ...
+    def hold(self) -> None:
+        """Shows peers nothing that this replica writes from now on."""
+    def held(self) -> int:
+        """How many operations are held back."""
+    def show(self, now_ms: int) -> None:
+        """Shows peers all that is there by now."""
+    def step(self, now_ms: int) -> Sequence[tuple[Any, ...]]:
+        """Does all that is due. Returns what is to be done: ("send", link, frame), ("close", link, code, why),
+        ("dial", address), ("event", name, facts), ("fault", error)."""
+    def wake_at(self) -> int | None:
+        """When to step next although nothing happened; none when nothing is due."""
+    def status(self) -> dict[str, Any]: ...
 
 @final
 class GSet:

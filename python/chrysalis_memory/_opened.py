@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import time
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from chrysalis_memory._background import Background
 from chrysalis_memory._core import Replica
@@ -19,6 +19,9 @@ from chrysalis_memory.config import Config, default_path
 from chrysalis_memory.embedding import Chooser, EmbedderLike, Servers
 from chrysalis_memory.errors import NotFound, StoreError
 from chrysalis_memory.records import VectorModel
+
+if TYPE_CHECKING:
+    from chrysalis_memory.network import Network
 
 __all__ = ["Opened", "named", "now_ms"]
 
@@ -62,6 +65,7 @@ class Opened:
             payload_bytes_max=self.config.payload_bytes_max,
         )
         self.space = self._replica.space
+        self._network: Network | None = None
         # Held weakly: what the background holds must not keep this object alive.
         opened = weakref.ref(self)
         self._vectors = Vectors(self._replica, chooser, self.config.embed_batch, lambda: _wake(opened()))
@@ -73,6 +77,11 @@ class Opened:
         self._replica.flush_uses()
         self._replica.sweep()
         return self._vectors.work()
+
+    def _changed(self) -> None:
+        """Something was written: whoever is linked is told at once."""
+        if self._network is not None:
+            self._network.wake()
 
     def _core(self) -> Replica:
         if self._closed:
@@ -132,6 +141,7 @@ class Opened:
             raise
         core.commit_batch()
         self._background.wake()
+        self._changed()
 
     def flush(self, *, progress: Progress | None = None) -> None:
         """Brings everything derived up to date: access counts written, text index and vectors caught up.

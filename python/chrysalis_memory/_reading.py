@@ -19,6 +19,7 @@ from chrysalis_memory.records import (
     Instant,
     Outcome,
     Problem,
+    Proof,
     Recall,
     Revision,
     Stats,
@@ -36,6 +37,7 @@ Memories: TypeAlias = "list[Memory]"
 MaybeMemories: TypeAlias = "list[Memory | None]"
 Revisions: TypeAlias = "list[Revision]"
 Conflicts: TypeAlias = "dict[str, list[Conflict]]"
+Proofs: TypeAlias = "list[Proof]"
 Found: TypeAlias = "list[Hit]"
 Texts: TypeAlias = "list[str]"
 Mode = Literal["hybrid", "text", "vector"]
@@ -274,6 +276,15 @@ class Reading(Opened):
         """
         operations, memories, problems = self._core().verify(None if id is None else known_id(id))
         return Verification(operations, memories, tuple(Problem(*problem) for problem in problems))
+
+    def proofs(self) -> Proofs:
+        """Replicas that were proven to have told two stories under one number of a signed log, by accident or not:
+        each proof is checked by anyone who holds it. What they said from there on counts nowhere.
+
+        >>> example_store().proofs()
+        []
+        """
+        return [Proof(*proven) for proven in self._core().proofs()]
 
     def stats(self) -> Stats:
         """Counts and sizes.

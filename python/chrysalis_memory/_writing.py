@@ -37,6 +37,7 @@ class Writing(Reading):
     def _written(self, memory: Memory) -> Memory:
         if self._vectors.embedder is not None:
             self._background.wake()
+        self._changed()
         return memory
 
     def remember(
@@ -174,11 +175,11 @@ class Writing(Reading):
         """
         if kind not in {"related", "parents", "evidence"}:
             raise ValueError(f"kind is {kind!r}; it must be related, parents or evidence")
-        return self._core().update(self.agent_id, known_id(id), {kind: ids("other", [other])})
+        return self._written(self._core().update(self.agent_id, known_id(id), {kind: ids("other", [other])}))
 
     def add_evidence(self, id: str, *evidence: str | Memory) -> Memory:
         """Adds what supports a memory: ids of memories, addresses, quotations. Evidence only accumulates."""
-        return self._core().update(self.agent_id, known_id(id), {"evidence": ids("evidence", evidence)})
+        return self._written(self._core().update(self.agent_id, known_id(id), {"evidence": ids("evidence", evidence)}))
 
     def forget(self, id: str, *, reason: str = "", withdraw: bool = False) -> Receipt:
         """Forgets a memory for good: its words leave every file of the store before this returns; its id stays dead.
@@ -195,7 +196,19 @@ class Writing(Reading):
         """
         core = self._core()
         operations = core.forget(known_id(id), text("reason", reason), bool(withdraw))
-        return Receipt(id, True, operations, acknowledged=(core.public_key,))
+        self._changed()
+        return self._receipt(id, operations)
+
+    def receipt(self, id: str) -> Receipt:
+        """The receipt of a forgetting as it stands now: which replicas have acknowledged it since, and which have not.
+
+        Raises `NotFound` for an id that is not forgotten.
+        """
+        return self._receipt(known_id(id), 0)
+
+    def _receipt(self, id: str, operations: int) -> Receipt:
+        acknowledged, missing = self._core().forgetting(id)
+        return Receipt(id, True, operations, acknowledged=tuple(acknowledged), pending=tuple(missing))
 
     def promote(
         self, ids: Iterable[str] | None = None, *, threshold: float | None = None, scope: str | None = None

@@ -15,17 +15,20 @@ from typing import Any, TypeAlias, TypeVar
 
 from chrysalis_memory._belonging import Role
 from chrysalis_memory._core import Memory
+from chrysalis_memory._sharing import SYNCED_LOOK_S, Sharing
 from chrysalis_memory._vectors import Progress
 from chrysalis_memory.config import Config
 from chrysalis_memory.embedding import EmbedderLike, Vector
 from chrysalis_memory.errors import StoreError
 from chrysalis_memory.memory import ChrysalisMemory
+from chrysalis_memory.network import MergeReport, Policy, SyncConfig, SyncReport, SyncStatus
 from chrysalis_memory.records import (
     Change,
     Conflict,
     ImportReport,
     Instant,
     Member,
+    Proof,
     Recall,
     Receipt,
     Revision,
@@ -46,6 +49,7 @@ Members: TypeAlias = "list[Member]"
 MaybeMemories: TypeAlias = "list[Memory | None]"
 Revisions: TypeAlias = "list[Revision]"
 Conflicts: TypeAlias = "dict[str, list[Conflict]]"
+Proofs: TypeAlias = "list[Proof]"
 Changes: TypeAlias = "list[Change]"
 Models: TypeAlias = "list[VectorModel]"
 
@@ -58,7 +62,8 @@ class AgentMemory:
     """The memory of a running agent: every method of `ChrysalisMemory`, awaited, with the same arguments and results.
 
     Use it as an async context manager, or call `start()` and `stop()`. `embedding_fn` is a function from text to
-    vector, plain or async; it stands for `embedder`. A blocking call runs in a thread of the agent's own, so the loop
+    vector, plain or async; it stands for `embedder`. Unlike there, sync runs by itself once started, if the store keeps
+    addresses of others; `sync=False` turns it off. A blocking call runs in a thread of the agent's own, so the loop
     goes on. Two calls that are awaited one after the other happen in that order.
 
     >>> import asyncio, tempfile
@@ -81,6 +86,11 @@ class AgentMemory:
         closed: bool = False,
         invite: str | None = None,
         config: Config | None = None,
+        peers: Iterable[str] = (),
+        listen: str | None = None,
+        policy: Policy | str = "streaming",
+        sync: bool = True,
+        sync_config: SyncConfig | None = None,
     ) -> None:
         self.agent_id = agent_id
         self._path = path
@@ -90,6 +100,13 @@ class AgentMemory:
         self._closed = closed
         self._invite = invite
         self._config = config
+        self._sync: dict[str, Any] = {
+            "peers": peers,
+            "listen": listen,
+            "policy": policy,
+            "sync": sync,
+            "sync_config": sync_config,
+        }
         self._memory: ChrysalisMemory | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._changing = asyncio.Lock()
@@ -145,6 +162,7 @@ class AgentMemory:
             invite=self._invite,
             embedder=embedder,
             config=self._config,
+            **self._sync,
         )
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
@@ -232,6 +250,35 @@ class AgentMemory:
         """See `ChrysalisMemory.forget_peer`."""
         return await self._call(self.blocking.forget_peer, url)
 
+    async def receipt(self, id: str) -> Receipt:
+        """See `ChrysalisMemory.receipt`."""
+        return await self._call(self.blocking.receipt, id)
+
+    async def status(self) -> SyncStatus:
+        """See `ChrysalisMemory.status`."""
+        return await self._call(self.blocking.status)
+
+    async def sync_state(self, id: str) -> str:
+        """See `ChrysalisMemory.sync_state`."""
+        return await self._call(self.blocking.sync_state, id)
+
+    async def synced(self, *, timeout: float | None = None) -> None:
+        """See `ChrysalisMemory.synced`."""
+        # It waits in the loop and not in a thread, which nothing could take back when this task is cancelled.
+        looks = self.blocking._looks_synced(timeout)
+        while not await self._call(next, looks):
+            await asyncio.sleep(SYNCED_LOOK_S)
+
+    async def sync_once(self, url: str, *, timeout: float = 60.0) -> SyncReport:
+        """See `ChrysalisMemory.sync_once`."""
+        return await self._call(self.blocking.sync_once, url, timeout=timeout)
+
+    async def merge(
+        self, other: Sharing | AgentMemory | str | os.PathLike[str], *, timeout: float = 600.0
+    ) -> MergeReport:
+        """See `ChrysalisMemory.merge`."""
+        return await self._call(self.blocking.merge, other, timeout=timeout)
+
     async def get(self, id: str) -> Memory | None:
         """See `ChrysalisMemory.get`."""
         return await self._call(self.blocking.get, id)
@@ -283,6 +330,10 @@ class AgentMemory:
     async def verify(self, id: str | None = None) -> Verification:
         """See `ChrysalisMemory.verify`."""
         return await self._call(self.blocking.verify, id)
+
+    async def proofs(self) -> Proofs:
+        """See `ChrysalisMemory.proofs`."""
+        return await self._call(self.blocking.proofs)
 
     async def stats(self) -> Stats:
         """See `ChrysalisMemory.stats`."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from time import monotonic, sleep
 from typing import TypeAlias
 
-from chrysalis_memory._belonging import Belonging
 from chrysalis_memory._intake import BUNDLE_MAGIC, take_in
 from chrysalis_memory._opened import named
+from chrysalis_memory._sharing import Sharing
 from chrysalis_memory.importing import read_records
 from chrysalis_memory.records import (
     Change,
@@ -25,13 +25,15 @@ _WATCHED_AT_ONCE = 1_000
 Changes: TypeAlias = "list[Change]"
 
 
-class ChrysalisMemory(Belonging):
+class ChrysalisMemory(Sharing):
     """Memories of one or more agents, in one folder. Thread-safe; any number of processes may open the same folder.
 
     `path` is the store's folder, made when it is missing; None is `default` in the platform's data folder. `agent_id`
     is the name under which this object speaks. `space` names the set of memories; a store keeps one, and None is the
     one that it keeps (a new one: the open space `default`). With `closed` a store that belongs to no closed space
     founds one, with `invite` it joins one by a token; either is done once, and what the store remembers comes along.
+    `peers` and `listen` link it to other replicas, `policy` says when what is written leaves (`streaming`, `lumped`,
+    `check_in`, or a `Policy` of `chrysalis_memory.network`), `sync=True` links it to the addresses that it keeps.
     `embedder` is `"auto"`, `"none"`, a function from text to vector, or an `Embedder`. Raises `StoreError` and its
     kinds when the store can't be opened, `ValueError` when it keeps another space, and `NotAllowed` when it can't join.
 
@@ -105,6 +107,7 @@ class ChrysalisMemory(Belonging):
     def _import_bundle(self, name: str) -> ImportReport:
         read, added, known, refused = self._core().import_bundle(name)
         self._background.wake()
+        self._changed()
         failed = [ImportProblem(name, 0, f"at byte {offset}: {what}") for offset, _, what in refused]
         return ImportReport(read, added, known, tuple(failed))
 

@@ -28,6 +28,7 @@ __all__ = [
     "MemoryType",
     "Outcome",
     "Problem",
+    "Proof",
     "Recall",
     "Receipt",
     "Revision",
@@ -244,6 +245,21 @@ class Conflict(Record):
     author: str
     at: datetime
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof(Record):
+    """Proof that a replica told two stories: two signed operations stand at one place of one log of it.
+
+    From `place` on nothing of that log counts, in any branch, on any replica. `replica` is its public key and
+    `operations` the two fingerprints, in hex.
+    """
+
+    replica: str
+    role: str
+    log: str
+    place: int
+    operations: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from chrysalis_memory import _core
 
-__all__ = ["Believed", "Mode", "Propagation", "rounds_estimate", "simulate", "simulate_liars"]
+__all__ = ["Believed", "Mode", "Propagation", "simulate", "simulate_liars"]
 
 Mode = Literal["gossip", "nodes", "push", "push-pull"]
 """How news travels: by the machines of gossip, by whole nodes, or in the formula's own world."""
@@ -65,18 +65,6 @@ class Believed:
     def to_dict(self) -> dict[str, float]:
         """Everything as plain data."""
         return asdict(self)
-
-
-def rounds_estimate(replicas: int, fanout: int = 3, *, mode: Literal["push", "push-pull"] = "push-pull") -> float:
-    """Rounds until all replicas know what one knew, on average: push log_(1+k) N + (ln N) / k + 1, push-pull
-    log_(1+2k) N + log_(1+k) (ln N) + 1, for N replicas that call k others in each round.
-
-    Raises `ValueError` for another mode, `OverflowError` for negative numbers.
-
-    >>> round(rounds_estimate(1000), 1), round(rounds_estimate(1000, mode="push"), 1)
-    (5.9, 8.3)
-    """
-    return _core.rounds_estimate(replicas, fanout, mode)
 
 
 def simulate(

@@ -7,12 +7,15 @@ mod network;
 
 use std::convert::Infallible;
 
-use chrysalis_core::id::{Fingerprint, LogId};
+use chrysalis_core::fork::Proof;
+use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey, Signature};
 use chrysalis_core::limits;
+use chrysalis_core::member::{Role, Space};
+use chrysalis_core::operation::Operation;
 use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::message::{Carried, Message, Range, RangeContent, Summary};
 use chrysalis_core::sync::node::{Effect, LinkId, Node, NodeConfig};
-use chrysalis_core::sync::replica::{LogState, Tip, Want};
+use chrysalis_core::sync::replica::{Intake, LogState, Mark, Outcome, Replica, Segment, Tip, Want};
 use chrysalis_core::sync::session::{Opened, Session, Terms};
 use common::{START_MS, open_space, opened};
 use network::{key_of, replica, say};
@@ -256,4 +259,133 @@ fn messages_of_every_kind_full_of_nonsense_leave_bounded_state_behind() {
     assert_eq!((status.inbox_bytes, status.waiting_bytes, status.searches), (0, 0, 0));
     // An honest link still works beside it.
     assert_eq!(status.links.len() + host.closed.len(), 1);
+}
+
+/// A replica whose disk fails when told to.
+struct Failing {
+    inner: MemoryReplica,
+    fails: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct DiskFull;
+
+fn sure<T>(answer: Result<T, Infallible>) -> Result<T, DiskFull> {
+    answer.map_err(|fault| match fault {})
+}
+
+impl Replica for Failing {
+    type Error = DiskFull;
+
+    fn space(&self) -> &Space {
+        self.inner.space()
+    }
+    fn key(&self) -> ReplicaKey {
+        self.inner.key()
+    }
+    fn sign(&self, message: &[u8]) -> Signature {
+        self.inner.sign(message)
+    }
+    fn opening(&self) -> Result<Option<Operation>, DiskFull> {
+        sure(self.inner.opening())
+    }
+    fn role_of(&self, key: &ReplicaKey) -> Result<Option<Role>, DiskFull> {
+        sure(self.inner.role_of(key))
+    }
+    fn position(&self) -> Result<u64, DiskFull> {
+        sure(self.inner.position())
+    }
+    fn states(&self) -> Result<Vec<LogState>, DiskFull> {
+        sure(self.inner.states())
+    }
+    fn state(&self, log: &LogId) -> Result<Option<LogState>, DiskFull> {
+        sure(self.inner.state(log))
+    }
+    fn states_since(&self, position: u64) -> Result<Vec<LogState>, DiskFull> {
+        sure(self.inner.states_since(position))
+    }
+    fn read(&self, wants: &[Want], bytes_max: usize) -> Result<Vec<Segment>, DiskFull> {
+        sure(self.inner.read(wants, bytes_max))
+    }
+    fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), DiskFull> {
+        sure(self.inner.read_after(position, bytes_max))
+    }
+    fn tips(&self, log: &LogId, places: &[u64]) -> Result<Vec<Option<Tip>>, DiskFull> {
+        sure(self.inner.tips(log, places))
+    }
+    fn standing_at(&self, log: &LogId, place: u64) -> Result<Option<Fingerprint>, DiskFull> {
+        sure(Replica::standing_at(&self.inner, log, place))
+    }
+    fn resolve(&self, mark: &Mark) -> Result<Option<Fingerprint>, DiskFull> {
+        sure(Replica::resolve(&self.inner, mark))
+    }
+    fn find(&self, fingerprints: &[Fingerprint]) -> Result<Vec<Operation>, DiskFull> {
+        sure(self.inner.find(fingerprints))
+    }
+    fn proofs(&self, logs: &[LogId]) -> Result<Vec<Proof>, DiskFull> {
+        sure(self.inner.proofs(logs))
+    }
+    fn without_words(&self, limit: usize) -> Result<Vec<Fingerprint>, DiskFull> {
+        sure(self.inner.without_words(limit))
+    }
+    fn agreed(&self, peer: &ReplicaKey) -> Result<Option<u64>, DiskFull> {
+        sure(self.inner.agreed(peer))
+    }
+    fn take(&mut self, intake: Intake) -> Result<Vec<Outcome>, DiskFull> {
+        if self.fails { Err(DiskFull) } else { sure(self.inner.take(intake)) }
+    }
+}
+
+/// Steps both ends of a link until neither says anything, and lets time pass up to a moment.
+fn run(ends: &mut [(Node, Failing); 2], now_ms: &mut u64, until_ms: u64) -> (usize, Vec<Message>) {
+    let (mut faults, mut said) = (0, Vec::new());
+    for _ in 0..2_000 {
+        let mut quiet = true;
+        for at in [0, 1] {
+            let (node, replica) = &mut ends[at];
+            for effect in node.step(replica, *now_ms) {
+                match effect {
+                    Effect::Send { frame, .. } => {
+                        said.push(Message::decode(&frame).unwrap());
+                        ends[1 - at].0.received(LINK, frame);
+                        quiet = false;
+                    }
+                    Effect::Fault(DiskFull) => faults += 1,
+                    _ => {}
+                }
+            }
+        }
+        let next = ends.iter().filter_map(|(node, _)| node.wake_at()).min();
+        match next.filter(|at| *at <= until_ms) {
+            Some(at) if quiet => *now_ms = at.max(*now_ms + 1),
+            None if quiet => break,
+            _ => {}
+        }
+    }
+    (faults, said)
+}
+
+#[test]
+fn a_full_disk_is_told_counts_for_nothing_and_is_made_up_for() {
+    let end =
+        |seed| (Node::new(NodeConfig::default(), u64::from(seed)), Failing { inner: replica(seed), fails: false });
+    let (mut ends, mut now_ms) = ([end(1), end(2)], START_MS);
+    let nonces = [([1; 32], Some("ws://there:1".to_owned())), ([2; 32], None)];
+    for ((node, _), (nonce, dialed)) in ends.iter_mut().zip(nonces) {
+        node.opened(LINK, Opened { nonce, dialed, trusted: None }, now_ms);
+    }
+    run(&mut ends, &mut now_ms, START_MS + 2_000);
+    ends[1].1.fails = true;
+    let said = say(&mut ends[0].1.inner, "while the disk is full");
+    let until_ms = now_ms + 5_000;
+    let (faults, messages) = run(&mut ends, &mut now_ms, until_ms);
+    assert!(faults > 0);
+    assert!(messages.iter().any(|message| matches!(message, Message::NotNow { code, .. } if code == "fault")));
+    let (log, peer) = (said.header().log, ends[1].1.inner.key());
+    assert_eq!(ends[0].1.inner.acknowledged(&peer, &log), 1);
+    ends[1].1.fails = false;
+    let until_ms = now_ms + 30_000;
+    assert_eq!(run(&mut ends, &mut now_ms, until_ms).0, 0);
+    assert_eq!(ends[1].1.inner.find(&[said.fingerprint()]), Ok(vec![said]));
+    assert_eq!(ends[0].1.inner.acknowledged(&peer, &log), 2);
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use chrysalis_core::id::ReplicaKey;
 use chrysalis_core::payload::{Change, Collection, Field, Payload, Score, Value, Write};
 use chrysalis_store::search::confidence::Threshold;
 use chrysalis_store::search::filter::Filter;
@@ -91,6 +92,11 @@ fn register(field: Field, value: &Bound<'_, PyAny>) -> PyResult<Value> {
 
 fn texts(value: &Bound<'_, PyAny>) -> PyResult<BTreeSet<String>> {
     value.try_iter()?.map(|text| text?.extract()).collect()
+}
+
+/// A replica's key, from hex.
+pub(crate) fn replica_key(hex: &str) -> PyResult<ReplicaKey> {
+    ReplicaKey::from_hex(hex).map_err(|refusal| PyValueError::new_err(refusal.to_string()))
 }
 
 /// Reads a filter out of a dict with the names of [`Filter`]'s fields; times in ms.

@@ -10,6 +10,7 @@ mod error;
 mod keep;
 mod members;
 mod memory;
+mod node;
 mod replica;
 mod simulate;
 
@@ -26,10 +27,15 @@ mod _core {
     #[pymodule_export]
     use crate::memory::{LogicalTime, Memory};
     #[pymodule_export]
+    use crate::node::{Node, rounds_estimate};
+    #[pymodule_export]
     use crate::replica::Replica;
     #[pymodule_export]
-    use crate::simulate::{rounds_estimate, simulate, simulate_liars};
+    use crate::simulate::{simulate, simulate_liars};
 
     #[pymodule_export]
     const PAYLOAD_BYTES_MAX: usize = chrysalis_core::limits::PAYLOAD_BYTES_MAX;
+
+    #[pymodule_export]
+    const FRAME_BYTES_MAX: usize = chrysalis_core::limits::FRAME_BYTES_MAX;
 }

@@ -195,10 +195,11 @@ impl Memory {
         LogicalTime { lamport: self.row.lamport, place: self.row.place, store: Arc::clone(&self.store) }
     }
 
-    // Nothing has been sent anywhere: a replica without links is all there is.
+    /// As it stands now: it changes without the memory changing.
     #[getter]
-    fn sync_status(&self) -> &'static str {
-        "local"
+    fn sync_status(&self, py: Python<'_>) -> PyResult<&'static str> {
+        let sent = py.detach(|| self.store.sync_state(&self.row.id)).map_err(|error| raise(py, error))?;
+        Ok(sent.state.name())
     }
 
     #[getter]

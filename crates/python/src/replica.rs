@@ -1,9 +1,11 @@
 //! The store as one Python object. Every call lets go of the interpreter while it works.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrysalis_core::id::ReplicaKey;
 use chrysalis_core::member::Role;
 use chrysalis_core::payload::Field;
 use chrysalis_store::{
@@ -25,6 +27,10 @@ pub struct Replica {
 }
 
 impl Replica {
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
     fn run<T: Send>(&self, py: Python<'_>, job: impl FnOnce(&Store) -> Result<T, StoreError> + Send) -> PyResult<T> {
         let store = &*self.store;
         py.detach(|| job(store)).map_err(|error| raise(py, error))
@@ -326,6 +332,17 @@ impl Replica {
         Ok(list)
     }
 
+    /// Forked logs as (replica, role, log, place, the two operations there).
+    #[allow(clippy::type_complexity)]
+    fn proofs(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str, String, u64, (String, String))>> {
+        let proven = self.run(py, Store::proven)?;
+        let told = proven.into_iter().map(|one| {
+            let [left, right] = one.operations.map(|fingerprint| fingerprint.to_hex());
+            (one.replica.to_hex(), one.role.name(), one.log.to_hex(), one.sequence, (left, right))
+        });
+        Ok(told.collect())
+    }
+
     fn lineage(&self, py: Python<'_>, id: &str, down: bool, limit: usize) -> PyResult<Vec<String>> {
         self.run(py, |store| store.lineage(id, down, limit))
     }
@@ -358,6 +375,31 @@ impl Replica {
 
     fn rollback_batch(&self, py: Python<'_>) -> PyResult<()> {
         self.run(py, Store::rollback_batch)
+    }
+
+    /// How far what this replica said of a memory has come, and how many peers have all of it.
+    fn sync_state(&self, py: Python<'_>, id: &str) -> PyResult<(&'static str, usize)> {
+        let sent = self.run(py, |store| store.sync_state(id))?;
+        Ok((sent.state.name(), sent.peers))
+    }
+
+    #[pyo3(signature = (peer=None))]
+    fn unsent(&self, py: Python<'_>, peer: Option<&str>) -> PyResult<u64> {
+        let peer = peer.map(convert::replica_key).transpose()?;
+        self.run(py, |store| store.unsent(peer.as_ref()))
+    }
+
+    /// Operations of this replica that are local, pending and synced.
+    fn sync_counts(&self, py: Python<'_>) -> PyResult<(u64, u64, u64)> {
+        let counts = self.run(py, Store::sync_counts)?;
+        Ok((counts.local, counts.pending, counts.synced))
+    }
+
+    /// Replicas that are known to have erased a forgotten memory, and those that are not.
+    fn forgetting(&self, py: Python<'_>, id: &str) -> PyResult<(Vec<String>, Vec<String>)> {
+        let known = self.run(py, |store| store.forgetting(id))?;
+        let hex = |keys: BTreeSet<ReplicaKey>| keys.iter().map(ReplicaKey::to_hex).collect();
+        Ok((hex(known.acknowledged), hex(known.missing)))
     }
 
     fn sweep(&self, py: Python<'_>) -> PyResult<usize> {

@@ -1,6 +1,5 @@
 //! Simulations of gossip and of learning together, as Python asks for them.
 
-use chrysalis_core::sync::rounds::{Mode, rounds_estimate as estimate};
 use chrysalis_sim::liars::{Liars, simulate_liars as simulated_liars};
 use chrysalis_sim::propagation::{Scenario, Way};
 use chrysalis_sim::rounds::{formula, measure};
@@ -13,17 +12,6 @@ const REPLICAS_MAX: usize = 200_000;
 
 fn within(what: &str, value: f64) -> PyResult<f64> {
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err(PyValueError::new_err(format!("{what} is 0 to 1"))) }
-}
-
-/// See the stub.
-#[pyfunction]
-#[pyo3(signature = (replicas, fanout=3, mode="push-pull"))]
-pub fn rounds_estimate(replicas: u64, fanout: u64, mode: &str) -> PyResult<f64> {
-    match mode {
-        "push" => Ok(estimate(replicas, fanout, Mode::Push)),
-        "push-pull" => Ok(estimate(replicas, fanout, Mode::PushPull)),
-        _ => Err(PyValueError::new_err("mode is push or push-pull")),
-    }
 }
 
 /// See the stub.

@@ -14,7 +14,6 @@ use rusqlite::Connection;
 use crate::edit::Edit;
 
 use crate::error::StoreError;
-use crate::ledger::State;
 use crate::store::{Remember, forget_one, remember_one};
 use crate::turn::Turn;
 use crate::writer::TransactionState as _;
@@ -52,14 +51,15 @@ impl Turn {
             Err(AdmitError::Fault(fault)) => Err(fault),
             Ok(Admission::Waiting(missing)) => Ok(Accepted::Waiting(missing)),
             Ok(Admission::Admitted(verified)) => {
-                for one in &verified {
-                    self.views(connection).take_in(one, false)?;
-                }
+                self.views(connection).take_in_run(&verified)?;
                 for operation in words {
                     self.take_words(connection, operation)?;
                 }
-                // After a restored backup others may know more of the own log than this store does.
-                self.rollback_to_savepoint(connection)?;
+                let own = self.shared().key.public();
+                if verified.first().is_some_and(|one| one.facts().replica == own) {
+                    // After a restored backup others may know more of the own log than this store does.
+                    self.rollback_to_savepoint(connection)?;
+                }
                 Ok(Accepted::Stored(verified.len()))
             }
             Ok(Admission::Forked { proof, void }) => {
@@ -77,9 +77,10 @@ impl Turn {
     fn missing_words(&self, connection: &Connection, segment: &[Operation]) -> Result<Vec<Operation>, StoreError> {
         let tables = self.views(connection).tables;
         let mut missing = Vec::new();
-        for operation in segment.iter().filter(|operation| operation.body().is_some()) {
-            let stored = tables.stored(&operation.fingerprint())?;
-            if stored.is_some_and(|stored| matches!(stored.state, State::Absent | State::Forgotten)) {
+        for operation in segment {
+            // Only a prefix can be known: what follows an unknown operation links back to it.
+            let Some((_, position)) = tables.place(&operation.fingerprint())? else { break };
+            if operation.body().is_some() && tables.lacks_words(position)? {
                 missing.push(operation.clone());
             }
         }

@@ -166,6 +166,14 @@ impl Tables<'_> {
         Ok(state.is_some_and(|state| !matches!(state, State::Embargoed | State::Absent)))
     }
 
+    /// Whether an operation stands here without words that it could still be given.
+    pub(crate) fn lacks_words(&self, position: i64) -> Result<bool, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT state FROM operation WHERE position = ?1")?;
+        let state: Option<i64> = statement.query_row([position], |row| row.get(0)).optional()?;
+        let state = state.map(State::from_number).transpose()?;
+        Ok(state.is_some_and(|state| matches!(state, State::Absent | State::Forgotten)))
+    }
+
     /// The stored operation with this fingerprint.
     pub fn stored(&self, wanted: &Fingerprint) -> Result<Option<Stored>, StoreError> {
         match self.place(wanted)? {
@@ -277,6 +285,7 @@ impl Tables<'_> {
         log: LogNumber,
         state: State,
         memory: Option<i64>,
+        own: bool,
     ) -> Result<i64, StoreError> {
         let operation = verified.operation();
         let header = operation.header();
@@ -309,17 +318,19 @@ impl Tables<'_> {
             body.map(|body| &body.payload[..]),
         ))?;
         let position = self.connection.last_insert_rowid();
-        self.note_steps(header, log, position)?;
+        self.note_steps(header, log, own)?;
         Ok(position)
     }
 
-    /// Notes what a log knows through an operation, and which logs the own log has not named yet.
-    pub(crate) fn note_steps(&self, header: &Header, log: LogNumber, position: i64) -> Result<(), StoreError> {
-        let own = self.own_number()? == Some(log);
-        if !own {
-            let sql = "INSERT OR REPLACE INTO unseen VALUES(?1, ?2, ?3)";
-            self.connection.prepare_cached(sql)?.execute((log, header.sequence as i64, position))?;
-        }
+    /// Notes that the own log has not named the newest operation of another one yet.
+    pub(crate) fn note_unseen(&self, log: LogNumber, sequence: u64, position: i64) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO unseen VALUES(?1, ?2, ?3)";
+        self.connection.prepare_cached(sql)?.execute((log, sequence as i64, position))?;
+        Ok(())
+    }
+
+    /// Notes what a log knows through an operation; what the own one has named is no longer unseen.
+    pub(crate) fn note_steps(&self, header: &Header, log: LogNumber, own: bool) -> Result<(), StoreError> {
         if header.dependencies.is_empty() {
             return Ok(());
         }
@@ -339,7 +350,8 @@ impl Tables<'_> {
         Ok(())
     }
 
-    fn own_number(&self) -> Result<Option<LogNumber>, StoreError> {
+    /// The number of the log that this store writes.
+    pub(crate) fn own_number(&self) -> Result<Option<LogNumber>, StoreError> {
         let mut statement = self.connection.prepare_cached("SELECT number FROM log WHERE own = 1")?;
         Ok(statement.query_row([], |row| row.get(0)).optional()?)
     }
@@ -375,10 +387,15 @@ impl Ledger for Tables<'_> {
     }
 
     fn known(&self, wanted: &Fingerprint) -> Result<Option<Known>, StoreError> {
-        if let Some((place, position)) = self.place(wanted)? {
-            let stored = self.at(position)?.ok_or_else(|| damaged("an operation vanished"))?;
-            let header = stored.operation.header();
-            return Ok(Some(Known { log: header.log, sequence: place.sequence, lamport: header.lamport }));
+        // The header alone: salt and payload need not be read, nor their digest taken.
+        let mut statement = self.connection.prepare_cached("SELECT header FROM operation WHERE mark = ?1")?;
+        let mut rows = statement.query([mark(wanted)])?;
+        while let Some(row) = rows.next()? {
+            let bytes = row.get_ref(0)?.as_blob().map_err(|_| damaged("a header is no blob"))?;
+            if fingerprint(bytes) == *wanted {
+                let header = Header::decode(bytes).map_err(|refusal| damaged(refusal.to_string()))?;
+                return Ok(Some(Known { log: header.log, sequence: header.sequence, lamport: header.lamport }));
+            }
         }
         let sql = "SELECT log, sequence, lamport FROM void_header WHERE fingerprint = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrysalis_core::admit::{Ledger as _, LogFacts};
 use chrysalis_core::causality::LogNumber;
-use chrysalis_core::id::{Epoch, LogId, Salt};
+use chrysalis_core::id::{Epoch, LogId, Salt, SpaceId};
 use chrysalis_core::limits;
 use chrysalis_core::log::{Draft, Head};
 use chrysalis_core::member::{Grant, Open, Role, Space};
@@ -78,6 +78,8 @@ pub struct Turn {
     /// How many operations of the own log others are said to have: more than there are here when this store is an old
     /// copy.
     ahead: u64,
+    /// The space's id, which takes a digest to make.
+    space: SpaceId,
 }
 
 /// Where `meta` keeps that others have more of a log of ours than we do: its id and their count.
@@ -92,7 +94,7 @@ impl TransactionState for Turn {
             let what = "this store has joined another space meanwhile: open it again".to_owned();
             return Err(StoreError::Refused("wrong_space", what));
         }
-        let mut turn = Self { shared: Arc::clone(shared), own: None, void: false, ahead: 0 };
+        let mut turn = Self { shared: Arc::clone(shared), own: None, void: false, ahead: 0, space: shared.space.id() };
         turn.rollback_to_savepoint(connection)?;
         Ok(turn)
     }
@@ -122,7 +124,7 @@ impl Turn {
     }
 
     fn tables<'a>(&self, connection: &'a Connection) -> Tables<'a> {
-        Tables { connection, space: self.shared.space.id() }
+        Tables { connection, space: self.space }
     }
 
     /// The views at this moment.

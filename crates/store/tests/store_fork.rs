@@ -77,6 +77,31 @@ fn an_accidental_fork_loses_nothing_and_both_copies_agree() {
 }
 
 #[test]
+fn a_proof_names_whose_log_it_is_and_the_place_of_the_fork() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let store = open(&one);
+    say(&store, "before", "said before the copy");
+    let (log, replica) = (store.head().unwrap().log, store.replica());
+    store.close().unwrap();
+    copied_machine(&one, &other);
+    let (one, other) = (open(&one), open(&other));
+    assert_eq!(one.proven().unwrap(), []);
+    say(&one, "left", "said on the one side");
+    say(&other, "right", "said on the other side");
+    let heads = [&one, &other].map(|store| store.head().unwrap().last.unwrap().fingerprint);
+    exchange(&one, &other, folder.path());
+    exchange(&other, &one, folder.path());
+    let proven = one.proven().unwrap();
+    assert_eq!(proven, other.proven().unwrap());
+    let [proof] = &proven[..] else { panic!("one proof, not {}", proven.len()) };
+    assert_eq!((proof.replica, proof.log, proof.sequence), (replica, log, 2));
+    let mut sorted = heads;
+    sorted.sort();
+    assert_eq!(proof.operations, sorted);
+}
+
+#[test]
 fn a_restored_backup_goes_on_where_others_know_it_stood() {
     let folder = tempfile::tempdir().unwrap();
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));

@@ -322,3 +322,62 @@ fn a_summary_of_lacking_places_ends_when_both_are_equal() {
     pull(&one, &other);
     assert_eq!(lacking(&one, &other), []);
 }
+
+/// A store, a friend that has all of it, and the store's file as it was before its last word.
+fn restored(folder: &TempDir) -> (Store, Store) {
+    let (path, friend) = (folder.path().join("mine"), open(&folder.path().join("friend")));
+    let store = open(&path);
+    say(&store, "early", "in the backup");
+    store.close().unwrap();
+    let backup = std::fs::read(path.join("chrysalis.db")).unwrap();
+    let store = open(&path);
+    say(&store, "late", "after the backup");
+    pull(&store, &friend);
+    store.close().unwrap();
+    // Written over in place, as a restore does: the file stays the same file.
+    std::fs::write(path.join("chrysalis.db"), backup).unwrap();
+    (open(&path), friend)
+}
+
+#[test]
+fn a_restored_store_that_hears_of_its_own_later_words_never_forks() {
+    let folder = TempDir::new().unwrap();
+    let (store, friend) = restored(&folder);
+    let log = own(&store);
+    take(&store, Intake { acknowledged: vec![(friend.replica(), log, 3)], ..Intake::default() });
+    // What they are has not come yet, and writing goes on: in a new epoch.
+    say(&store, "meanwhile", "said before the rest came");
+    assert_ne!(own(&store), log);
+    pull(&friend, &store);
+    pull(&store, &friend);
+    assert!(Speaker(&friend).states().unwrap().iter().all(|state| state.cut.is_none()));
+    assert_eq!(store.logical_digest().unwrap(), friend.logical_digest().unwrap());
+    assert_eq!(content(&store, "late").unwrap(), "after the backup");
+    let epoch = own(&store);
+    // A second time nobody is believed: what this process said is here.
+    take(&store, Intake { acknowledged: vec![(friend.replica(), epoch, 99)], ..Intake::default() });
+    say(&store, "later", "said in the same epoch");
+    assert_eq!(own(&store), epoch);
+    [&store, &friend].into_iter().for_each(assert_holds);
+}
+
+#[test]
+fn a_restored_store_that_wrote_before_it_heard_says_both_branches_again() {
+    let folder = TempDir::new().unwrap();
+    let (store, friend) = restored(&folder);
+    let log = own(&store);
+    say(&store, "offline", "said before anybody was heard");
+    let outcomes = take(&store, offers(&friend, everything(&friend)));
+    assert!(outcomes.contains(&Outcome::Forked), "{outcomes:?}");
+    assert_ne!(own(&store), log);
+    pull(&store, &friend);
+    pull(&friend, &store);
+    for id in ["early", "late", "offline"] {
+        assert!(content(&store, id).is_some() && content(&friend, id).is_some(), "{id}");
+    }
+    let cut = Speaker(&friend).state(&log).unwrap().unwrap();
+    assert_eq!((cut.count, cut.cut), (2, Some(2)));
+    assert_eq!(Speaker(&store).state(&log).unwrap().unwrap(), cut);
+    assert_eq!(store.logical_digest().unwrap(), friend.logical_digest().unwrap());
+    [&store, &friend].into_iter().for_each(assert_holds);
+}

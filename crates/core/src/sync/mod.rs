@@ -7,6 +7,7 @@ pub mod book;
 pub mod carry;
 pub mod frame;
 pub mod gossip;
+pub mod held;
 pub mod memory;
 mod memory_reads;
 pub mod message;

@@ -3,12 +3,14 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 
 use chrysalis_core::id::{Epoch, ReplicaKey, Salt};
 use chrysalis_core::member::Space;
 use chrysalis_core::operation::Operation;
 use chrysalis_core::payload::{Change, Field, Payload, Value, Write};
 use chrysalis_core::sign::SecretKey;
+use chrysalis_core::sync::held::{Held, Shown};
 use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::message::Message;
 use chrysalis_core::sync::node::{Effect, LinkId, Node, NodeConfig, NodeEvent};
@@ -60,12 +62,21 @@ pub fn say(replica: &mut MemoryReplica, words: &str) -> Operation {
 pub struct Peer {
     pub node: Node,
     pub replica: MemoryReplica,
+    /// What peers are shown, if something is held back.
+    pub shown: Option<Shown>,
     pub events: Vec<NodeEvent>,
     /// Messages sent, with the length of their frames.
     pub sent: Vec<(LinkId, Message, usize)>,
 }
 
 impl Peer {
+    fn step(&mut self, now_ms: u64) -> Vec<Effect<Infallible>> {
+        match &mut self.shown {
+            Some(shown) => self.node.step(&mut Held::new(&mut self.replica, shown), now_ms),
+            None => self.node.step(&mut self.replica, now_ms),
+        }
+    }
+
     pub fn key(&self) -> ReplicaKey {
         self.replica.key()
     }
@@ -126,7 +137,7 @@ impl Network {
 
     pub fn add(&mut self, replica: MemoryReplica, config: NodeConfig) -> usize {
         let node = Node::new(config, self.peers.len() as u64 + 1);
-        self.peers.push(Peer { node, replica, events: Vec::new(), sent: Vec::new() });
+        self.peers.push(Peer { node, replica, shown: None, events: Vec::new(), sent: Vec::new() });
         self.peers.len() - 1
     }
 
@@ -182,7 +193,7 @@ impl Network {
     /// One step of one peer: its effects are carried out.
     pub fn step(&mut self, at: usize) {
         let peer = &mut self.peers[at];
-        let effects = peer.node.step(&mut peer.replica, self.now_ms);
+        let effects = peer.step(self.now_ms);
         for effect in effects {
             match effect {
                 Effect::Send { link, frame } => self.send(at, link, frame),

@@ -5,7 +5,7 @@ mod reads;
 pub(crate) mod states;
 mod take;
 
-pub use progress::{Forgetting, Sent, SyncState};
+pub use progress::{Forgetting, Sent, SyncCounts, SyncState};
 
 use chrysalis_core::fork::Proof;
 use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey, Signature};

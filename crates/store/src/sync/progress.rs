@@ -47,6 +47,17 @@ pub struct Sent {
     pub peers: usize,
 }
 
+/// Operations of this replica that count, by where they are.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct SyncCounts {
+    /// Here, and no peer was ever met.
+    pub local: u64,
+    /// Acknowledged by nobody yet.
+    pub pending: u64,
+    /// On another replica's disk.
+    pub synced: u64,
+}
+
 /// Who has acknowledged a forgetting, and who of the known members has not.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Forgetting {
@@ -165,6 +176,29 @@ impl Store {
             let values = (self.shared.key.public().0, peer.map(|peer| peer.0));
             let count: i64 = connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
             Ok(count.unsigned_abs())
+        })
+    }
+
+    /// How many operations of this replica are where.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn sync_counts(&self) -> Result<SyncCounts, StoreError> {
+        let sql = "SELECT coalesce(sum(s.count), 0), EXISTS(SELECT 1 FROM peer)
+                   FROM log l JOIN log_state s ON s.id = l.id WHERE l.replica = ?1";
+        let (all, met): (i64, bool) = self.read(|connection| {
+            let row = connection
+                .prepare_cached(sql)?
+                .query_row([self.shared.key.public().0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(row)
+        })?;
+        // Read later than the rest, so it may know of more: what is acknowledged counts as synced at once.
+        let unsent = self.unsent(None)?.min(all.unsigned_abs());
+        let synced = all.unsigned_abs() - unsent;
+        Ok(if met {
+            SyncCounts { local: 0, pending: unsent, synced }
+        } else {
+            SyncCounts { local: unsent, pending: 0, synced }
         })
     }
 

@@ -50,6 +50,22 @@ pub(super) struct Placed<'a> {
     first: bool,
 }
 
+/// A log that operations go to.
+struct Entered {
+    log: LogNumber,
+    cut: Option<u64>,
+    own: bool,
+}
+
+/// The last operation of a run that counts, or the last of all when none does; and place and position of the last of
+/// all.
+struct Arrived<'v> {
+    operation: &'v Operation,
+    state: State,
+    position: i64,
+    last: (u64, i64),
+}
+
 impl Placed<'_> {
     fn stamp(&self) -> Stamp {
         let header = self.operation.header();
@@ -68,12 +84,63 @@ impl<'a> Views<'a> {
 
     /// Stores an operation and lets it have its effect. Returns its position.
     pub fn take_in(&self, verified: &Verified, own: bool) -> Result<i64, StoreError> {
+        let entered = self.enter(verified, own)?;
+        let arrived = self.take_one(verified, &entered)?;
+        if !may_move_cuts(verified) {
+            self.note_end(&entered, &arrived)?;
+        }
+        Ok(arrived.position)
+    }
+
+    /// As [`Views::take_in`] for operations of one log in a row: how far the log stands is noted once.
+    pub fn take_in_run(&self, run: &[Verified]) -> Result<(), StoreError> {
+        let Some(first) = run.first() else { return Ok(()) };
+        let mut entered = self.enter(first, false)?;
+        let mut end: Option<Arrived<'_>> = None;
+        for verified in run {
+            let arrived = self.take_one(verified, &entered)?;
+            if may_move_cuts(verified) {
+                // It may have been the log's own end.
+                entered = self.enter(verified, false)?;
+            }
+            // What follows a void operation is void.
+            end = match end {
+                Some(end) if arrived.state == State::Void => Some(Arrived { last: arrived.last, ..end }),
+                _ => Some(arrived),
+            };
+        }
+        end.map_or(Ok(()), |end| self.note_end(&entered, &end))
+    }
+
+    /// Where operations of a log go; one that is new here is noted.
+    fn enter(&self, verified: &Verified, own: bool) -> Result<Entered, StoreError> {
+        let id = &verified.operation().header().log;
+        let (log, cut) = match self.tables.find_log(id)? {
+            Some((number, _, cut)) => (number, cut),
+            None => (self.tables.insert_log(id, verified.facts(), own)?, None),
+        };
+        Ok(Entered { log, cut, own: self.tables.own_number()? == Some(log) })
+    }
+
+    /// Notes how far a log stands now, and that its newest operation is to be depended on.
+    fn note_end(&self, entered: &Entered, end: &Arrived<'_>) -> Result<(), StoreError> {
+        if !entered.own {
+            let (sequence, position) = end.last;
+            self.tables.note_unseen(entered.log, sequence, position)?;
+        }
+        let header = end.operation.header();
+        let counts = end.state != State::Void && entered.cut.is_none_or(|cut| header.sequence < cut);
+        if counts {
+            let fingerprint = end.operation.fingerprint();
+            states::grow(self.connection(), &header.log, header.sequence, &fingerprint, end.position)?;
+        }
+        Ok(())
+    }
+
+    fn take_one<'v>(&self, verified: &'v Verified, entered: &Entered) -> Result<Arrived<'v>, StoreError> {
         let operation = verified.operation();
         let header = operation.header();
-        let (log, cut) = match self.tables.find_log(&header.log)? {
-            Some((number, _, cut)) => (number, cut),
-            None => (self.tables.insert_log(&header.log, verified.facts(), own)?, None),
-        };
+        let (log, cut) = (entered.log, entered.cut);
         let state = self.state_on_arrival(header, verified, cut)?;
         let (memory, first) = match (state, verified.payload()) {
             (State::Live, Some(payload)) => self.number_to_show(payload)?,
@@ -88,10 +155,11 @@ impl<'a> Views<'a> {
             (State::Live, Some(number)) if header.kind != Kind::Forget => Some(self.document(number)?),
             _ => None,
         };
-        let position = self.tables.append(verified, log, state, memory)?;
-        if state != State::Void {
-            let fingerprint = operation.fingerprint();
-            states::grow(self.connection(), &header.log, header.sequence, &fingerprint, position)?;
+        let position = self.tables.append(verified, log, state, memory, entered.own)?;
+        let arrived = Arrived { operation, state, position, last: (header.sequence, position) };
+        if may_move_cuts(verified) {
+            // Its effect may end this very log, and says then how far it stands.
+            self.note_end(entered, &arrived)?;
         }
         if let (State::Live, Some(payload)) = (state, verified.payload()) {
             let placed = Placed { operation, facts: *verified.facts(), log, position, first };
@@ -100,7 +168,7 @@ impl<'a> Views<'a> {
             // A removal may be judged before the one that makes it void, by seniority, and then it counts.
             self.judge_anew()?;
         }
-        Ok(position)
+        Ok(arrived)
     }
 
     /// Takes the words of an operation that was stored without them, and lets them have their effect.
@@ -265,6 +333,11 @@ impl<'a> Views<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether an operation has membership judged, by which logs may turn out to be void from some place on.
+fn may_move_cuts(verified: &Verified) -> bool {
+    matches!(verified.operation().header().kind, Kind::Open | Kind::Remove)
 }
 
 /// The memory that an operation is about.

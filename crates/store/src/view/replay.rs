@@ -95,12 +95,17 @@ impl<'a> Views<'a> {
     }
 
     fn note_all_steps(&self, last: i64) -> Result<(), StoreError> {
+        let own = self.tables.own_number()?;
         let mut statement = self.connection().prepare("SELECT log, header FROM operation WHERE position = ?1")?;
         for position in 1..=last {
             let found = statement.query_row([position], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)));
             let Some((log, bytes)) = found.optional()? else { continue };
             let header = Header::decode(&bytes).map_err(|refusal| damaged(refusal.to_string()))?;
-            self.tables.note_steps(&header, log, position)?;
+            let own = own == Some(log);
+            if !own {
+                self.tables.note_unseen(log, header.sequence, position)?;
+            }
+            self.tables.note_steps(&header, log, own)?;
         }
         Ok(())
     }

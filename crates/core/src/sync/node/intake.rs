@@ -12,6 +12,7 @@ use crate::sync::packed::{PackedSegment, Unpacker, Unresolved};
 use crate::sync::replica::{Intake, LogState, Offer, Outcome, Replica, Segment, Tip};
 use crate::sync::session::{Phase, part};
 
+use super::Notes;
 use super::status::{Effect, LinkId, NodeEvent};
 use super::step::{Parcel, Source, Step, What};
 
@@ -68,15 +69,13 @@ impl<R: Replica> Step<'_, R> {
     pub(super) fn take(&mut self) -> Result<(), R::Error> {
         let offered = self.complete_parcels()?;
         let offers = offered.iter().map(|(source, offer)| (source.key, offer.clone())).collect();
-        let notes = &mut self.node.notes;
-        notes.since_ms = None;
-        let acknowledged = std::mem::take(&mut notes.acknowledged);
-        let intake = Intake {
-            offers,
-            acknowledged: acknowledged.into_iter().map(|((key, log), count)| (key, log, count)).collect(),
-            agreed: std::mem::take(&mut notes.agreed).into_iter().collect(),
-        };
+        let notes = &self.node.notes;
+        let acknowledged = notes.acknowledged.iter().map(|((key, log), count)| (*key, *log, *count));
+        let agreed = notes.agreed.iter().map(|(key, position)| (*key, *position));
+        let intake = Intake { offers, acknowledged: acknowledged.collect(), agreed: agreed.collect() };
         let outcomes = self.replica.take(intake)?;
+        // Only now: what a failed transaction would have noted is noted with the next.
+        self.node.notes = Notes::default();
         for ((source, offer), outcome) in offered.into_iter().zip(outcomes) {
             if source.what == What::Opening {
                 self.judge(&source, &outcome)?;

@@ -164,6 +164,14 @@ impl Node {
         self.gossip.forget(address);
     }
 
+    /// What came after a position is told of as if it were new, as far as peers are not known to have it: it was held
+    /// back until now.
+    pub fn tell_again(&mut self, position: u64, now_ms: u64) {
+        self.pushed = self.pushed.map(|pushed| pushed.min(position));
+        self.root = None;
+        self.wake_ms = Some(now_ms);
+    }
+
     /// Does all that is due: reads what was received, stores it, answers, pushes. Returns what the driver must do.
     ///
     /// To be called after frames were received, after the replica changed, and at [`Node::wake_at`]. The time is any

@@ -1,0 +1,261 @@
+"""Links over WebSocket, by real sockets: frames, back pressure, slow readers, TLS, and who is turned away."""
+
+import asyncio
+import os
+import socket
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+
+from chrysalis_memory._core import FRAME_BYTES_MAX
+from chrysalis_memory.errors import LinkTimeout, Unreachable
+from chrysalis_memory.network import _tls
+from chrysalis_memory.network._gate import Gate
+from chrysalis_memory.network._websocket import Listener, dial
+from chrysalis_memory.network.addresses import Listen, read_address
+from network_cases import certificates, needs_openssl
+
+WAIT_S = 20
+OUT = {"open_timeout_s": 5.0, "write_bytes_max": 8 << 20}
+
+
+async def within(awaitable):
+    return await asyncio.wait_for(awaitable, WAIT_S)
+
+
+class Ends:
+    """Collects the links that arrive, and what comes over them."""
+
+    def __init__(self):
+        self.links = asyncio.Queue()
+        self.frames = asyncio.Queue()
+        self.codes = asyncio.Queue()
+
+    async def serve(self, link):
+        await self.links.put(link)
+        await self.codes.put(await link.frames(self.frames.put_nowait))
+
+
+@asynccontextmanager
+async def listening(ends, tls=None, gate=None, open_timeout_s=5.0):
+    gate = gate or Gate(links_max=100, links_per_source_max=100, arrivals_per_s=1000)
+    listener = await Listener.bind(
+        Listen("127.0.0.1", 0),
+        serve_link=ends.serve,
+        gate=gate,
+        tls=tls,
+        open_timeout_s=open_timeout_s,
+        write_bytes_max=8 << 20,
+    )
+    await listener.start()
+    try:
+        yield listener.address("127.0.0.1")
+    finally:
+        await within(listener.close())
+
+
+async def test_frames_arrive_whole_in_order_and_both_ways():
+    ends, back = Ends(), asyncio.Queue()
+    frames = [b"", b"a", os.urandom(FRAME_BYTES_MAX), os.urandom(70_000)]
+    async with listening(ends) as address:
+        link = await dial(address, tls=None, **OUT)
+        reading = asyncio.create_task(link.frames(back.put_nowait))
+        assert all(link.send(frame) for frame in frames)
+        assert [await within(ends.frames.get()) for _ in frames] == frames
+        other = await within(ends.links.get())
+        assert all(other.send(frame) for frame in frames)
+        assert [await within(back.get()) for _ in frames] == frames
+        await link.close("enough", "all was said")
+        assert (await within(ends.codes.get()), await within(reading)) == ("closed", "closed")
+
+
+async def test_small_frames_are_sent_at_once():
+    ends = Ends()
+    async with listening(ends) as address:
+        link = await dial(address, tls=None, **OUT)
+        other = await within(ends.links.get())
+        for end in (link, other):
+            end_socket = end._connection.transport.get_extra_info("socket")
+            assert end_socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        await link.close()
+
+
+async def test_a_link_that_is_paused_is_not_read_and_its_sender_must_wait():
+    ends, frame = Ends(), os.urandom(FRAME_BYTES_MAX)
+    async with listening(ends) as address:
+        link = await dial(address, tls=None, open_timeout_s=5.0, write_bytes_max=1 << 30)
+        other = await within(ends.links.get())
+        other.pause()
+        for _ in range(64):
+            link.send(frame)
+        while link.unsent_bytes > 60 * FRAME_BYTES_MAX:
+            await asyncio.sleep(0)
+        for _ in range(1_000):  # whatever would still be read is read in these turns of the loop
+            await asyncio.sleep(0)
+        assert link.unsent_bytes > 32 * FRAME_BYTES_MAX
+        assert ends.frames.qsize() <= 2
+        other.resume()
+        assert [await within(ends.frames.get()) for _ in range(64)] == [frame] * 64
+        await link.close()
+
+
+async def test_a_reader_that_asks_without_reading_is_cut_off():
+    ends = Ends()
+    async with listening(ends) as address:
+        link = await dial(address, tls=None, **OUT)
+        other = await within(ends.links.get())
+        link.pause()
+        sent = 0
+        while other.send(os.urandom(FRAME_BYTES_MAX)):
+            sent += 1
+            assert sent < 1_000
+            await asyncio.sleep(0)
+        assert await within(ends.codes.get()) == "lost"
+        link.cut()
+
+
+async def test_a_reader_that_takes_nothing_is_stuck_and_one_that_takes_a_little_is_not():
+    ends = Ends()
+    async with listening(ends) as address:
+        link = await dial(address, tls=None, **OUT)
+        other = await within(ends.links.get())
+        other.pause()
+        for _ in range(8):
+            link.send(os.urandom(FRAME_BYTES_MAX))
+        while link.unsent_bytes == 0:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [link.is_stuck(now, 30.0) for now in (100.0, 120.0, 129.9)] == [False] * 3
+        assert link.is_stuck(130.1, 30.0)
+        other.resume()
+        for _ in range(8):
+            await within(ends.frames.get())
+        assert not link.is_stuck(200.0, 30.0)
+        await link.close()
+
+
+async def test_text_is_no_frame():
+    ends = Ends()
+    async with listening(ends) as address, connect(address.url, proxy=None) as stranger:
+        await stranger.send("hello")
+        assert await within(ends.codes.get()) == "malformed"
+        assert ends.frames.empty()
+
+
+async def test_a_frame_beyond_the_bound_ends_the_link():
+    ends = Ends()
+    async with listening(ends) as address, connect(address.url, proxy=None, compression=None) as stranger:
+        await stranger.send(bytes(FRAME_BYTES_MAX + 1))
+        await within(ends.codes.get())
+        assert ends.frames.empty()
+        assert stranger.protocol.state.name != "OPEN" or await within(stranger.wait_closed()) is None
+
+
+@pytest.mark.parametrize("rubbish", [b"\x00" * 64, b"GET / HTTP/1.1\r\n\r\n", os.urandom(4096), b"\x16\x03\x01"])
+async def test_rubbish_instead_of_a_handshake_is_answered_with_the_end(rubbish):
+    ends = Ends()
+    async with listening(ends, open_timeout_s=0.3) as address:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(rubbish)
+        await within(reader.read())
+        writer.close()
+        assert ends.links.empty()
+
+
+async def test_who_says_nothing_is_let_go():
+    ends = Ends()
+    async with listening(ends, open_timeout_s=0.3) as address:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        await within(reader.read())
+        writer.close()
+
+
+async def test_the_gate_turns_away_before_a_word_is_read_and_lets_in_again():
+    ends, gate = Ends(), Gate(links_max=1, links_per_source_max=10, arrivals_per_s=1000)
+    async with listening(ends, gate=gate) as address:
+        link = await dial(address, tls=None, **OUT)
+        with pytest.raises(Unreachable):
+            await dial(address, tls=None, **OUT)
+        await link.close()
+        await within(ends.codes.get())
+        while gate.open:
+            await asyncio.sleep(0)
+        link = await dial(address, tls=None, **OUT)
+        await link.close()
+        assert gate.refused == {"too_many": 1}
+
+
+async def test_nobody_there_is_said_with_the_address():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = read_address(f"ws://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(Unreachable, match=address.url) as raised:
+            await dial(address, tls=None, **OUT)
+        assert raised.value.url == address.url
+
+
+async def test_who_accepts_and_never_answers_is_given_up():
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        address = read_address(f"ws://127.0.0.1:{mute.getsockname()[1]}")
+        with pytest.raises(LinkTimeout):
+            await dial(address, tls=None, open_timeout_s=0.2, write_bytes_max=1)
+
+
+async def test_a_redirect_is_not_followed():
+    ends = Ends()
+
+    def elsewhere(connection, _request):
+        response = connection.respond(302, "")
+        response.headers["Location"] = target.url
+        return response
+
+    async with (
+        listening(ends) as target,
+        serve(lambda _: None, "127.0.0.1", 0, process_request=elsewhere) as server,
+    ):
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unreachable):
+            await dial(read_address(f"ws://127.0.0.1:{port}"), tls=None, **OUT)
+        assert ends.links.empty()
+
+
+@needs_openssl
+async def test_tls_is_spoken_where_the_authority_is_believed_and_the_name_fits(tmp_path):
+    authority, certificate, key = certificates(tmp_path)
+    ends = Ends()
+    async with listening(ends, tls=_tls.listening(certificate, key)) as address:
+        assert address.url.startswith("wss://127.0.0.1:")
+        link = await dial(address, tls=_tls.dialing(authority), **OUT)
+        link.send(b"sealed")
+        assert await within(ends.frames.get()) == b"sealed"
+        assert link._connection.transport.get_extra_info("ssl_object").version() == "TLSv1.3"
+        await link.close()
+
+
+@needs_openssl
+async def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path):
+    _, certificate, key = certificates(tmp_path)
+    async with listening(Ends(), tls=_tls.listening(certificate, key)) as address:
+        with pytest.raises(Unreachable, match="certificate is not believed"):
+            await dial(address, tls=_tls.dialing(None), **OUT)
+
+
+@needs_openssl
+async def test_a_certificate_for_another_name_is_not_believed(tmp_path):
+    authority, certificate, key = certificates(tmp_path)
+    async with listening(Ends(), tls=_tls.listening(certificate, key)) as address:
+        other = read_address(f"wss://127.0.0.2:{address.port}")
+        with pytest.raises(Unreachable):
+            await dial(other, tls=_tls.dialing(authority), **OUT)
+
+
+@needs_openssl
+async def test_plain_text_to_a_port_of_tls_gets_nowhere(tmp_path):
+    _, certificate, key = certificates(tmp_path)
+    async with listening(Ends(), tls=_tls.listening(certificate, key), open_timeout_s=0.5) as address:
+        with pytest.raises((Unreachable, LinkTimeout)):
+            await dial(read_address(f"ws://127.0.0.1:{address.port}"), tls=None, open_timeout_s=2.0, write_bytes_max=1)
