@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks import merging, reading, recalling, writing
+from benchmarks import hub, merging, reading, recalling, writing
 from benchmarks.ground import Ground
 from benchmarks.row import Row
 
@@ -26,4 +26,8 @@ MEASUREMENTS: Mapping[str, Callable[[Ground], list[Row]]] = {
     "document": merging.documents,
     "sets": merging.sets,
     "core": merging.core,
+    "hub-in": hub.taking_in,
+    "hub-out": hub.delivering,
+    "hub-links": hub.many_links,
+    "hub-latency": hub.from_one_to_another,
 }

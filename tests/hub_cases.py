@@ -28,6 +28,7 @@ class Alone:
 
     own_role: str = "administrator"
     told: list[dict[str, Any]] = field(default_factory=list)
+    woken: int = 0
 
     def role(self) -> str:
         return self.own_role
@@ -46,6 +47,9 @@ class Alone:
 
     def links(self) -> int:
         return 0
+
+    def wake(self) -> None:
+        self.woken += 1
 
 
 @dataclass

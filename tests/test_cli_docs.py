@@ -19,7 +19,9 @@ def commands(group, prefix=""):
     found = {}
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
-        found |= {f"{prefix}{name}": command} if inner is None else commands(command, f"{prefix}{name} ")
+        if inner is None or command.invoke_without_command:
+            found[f"{prefix}{name}"] = command
+        found |= {} if inner is None else commands(command, f"{prefix}{name} ")
     return found
 
 
@@ -38,6 +40,11 @@ PROMISED = {"remember", "recall", "show", "list", "update", "forget", "history",
     "models use",
     "models test",
     "models drop",
+    "hub",
+    "hub token",
+    "hub tokens",
+    "hub take-back",
+    "audit",
 }
 
 

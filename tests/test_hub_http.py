@@ -53,6 +53,7 @@ def test_a_thin_agent_remembers_recalls_changes_and_forgets(hub):
         assert client.delete(path, params={"withdraw": "true"}).json()["forgotten"] is True
         assert code(client.get(path)) == "not_found"
         assert code(client.post("/v1/memories", json={"content": "The kiln reaches 1260 degrees"})) == "not_allowed"
+    assert hub.collective.woken == 3
     assert hub.desk.memory.verify()
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from chrysalis_memory.hub.settings import HubSettings, is_loopback
+from chrysalis_memory.hub.settings import HubSettings
+from chrysalis_memory.network.addresses import is_loopback
 
 TLS = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
 

@@ -38,6 +38,9 @@ class Collective(Protocol):
     def links(self) -> int:
         """How many links are up."""
 
+    def wake(self) -> None:
+        """Something was written here, and others should hear of it at once."""
+
 
 @dataclass
 class Desk:

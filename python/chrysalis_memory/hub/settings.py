@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-__all__ = ["RIGHTS", "HubSettings", "is_loopback"]
+from chrysalis_memory.network.addresses import is_loopback
+
+__all__ = ["RIGHTS", "HubSettings"]
 
 RIGHTS: Final = ("none", "read", "write", "admin")
 """What a caller may do over HTTP; each includes those before it."""
@@ -45,8 +46,9 @@ class HubSettings:
     tls_key: str | None = None
     """File with the certificate's key in PEM."""
 
-    space: str = "default"
-    """The space that is founded at the first start. A store keeps the one that it has."""
+    space: str | None = None
+    """Name of the space that is founded at the first start. None: the one that the store keeps, and `default` for a
+    new one."""
 
     open_space: bool = False
     """Keep an open space, in which whoever knows its name is a member. Only for machines that nobody else reaches."""
@@ -68,14 +70,31 @@ class HubSettings:
     open_metrics: bool = False
     """Whether /metrics needs no access token. It names keys of replicas and counts, never words."""
 
+    announce: str | None = None
+    """The address that others are told to call (`wss://host:port`), where it differs from the one listened on: behind
+    a router or a proxy, or when every interface is listened on."""
+
     links_max: int = 2_000
     """Links at a time. A thousand agents, each with one to spare while it comes back."""
 
-    links_per_address_max: int = 1_200
+    links_per_source_max: int = 1_200
     """Links from one network address: many agents may sit behind one, none may take all."""
 
-    link_handshake_s: float = 10.0
-    """How long a link may take to prove its key. Longer would let silence fill the hub."""
+    handshakes_max: int = 256
+    """Links whose other side has not yet proven who it is: what strangers can hold."""
+
+    arrivals_per_s: float = 200.0
+    """New links a second from one address. A thousand agents behind one come back within seconds."""
+
+    open_timeout_s: float = 10.0
+    """How long a link may take to come up, TLS included. Longer would let silence fill the hub."""
+
+    write_timeout_s: float = 30.0
+    """How long a reader may take nothing of what is to be sent before its link is closed. It catches up later."""
+
+    silence_s: float = 60.0
+    """How long a link may be silent, a question whether it is there unanswered, until it counts as broken: an agent
+    that lost its power or its route must not hold a place for ever."""
 
     http_connections_max: int = 512
     """HTTP connections at a time; further ones are answered 503."""
@@ -170,19 +189,3 @@ def _check_number(name: str, kind: str, value: Any) -> None:
 def _require(name: str, holds: bool, wanted: str, value: Any) -> None:
     if not holds:
         raise ValueError(f"{name} is {str(value)[:40]!r}; it must be {wanted}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address; a name other than `localhost` is taken to lead beyond.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, True, False)
-    """
-    if host.lower() == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)

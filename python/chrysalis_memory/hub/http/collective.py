@@ -84,6 +84,9 @@ _MEMBER: Final = object_of(
     {
         "key": _TEXT,
         "role": _TEXT,
+        "agents": array(_TEXT, "names under which it spoke last"),
+        "joined_at": nullable(_TEXT),
+        "invited_by": nullable(_TEXT),
         "removed": typed("boolean"),
         "linked": typed("boolean", "whether a link is up now"),
     }
@@ -93,18 +96,23 @@ _REPLICA: Final = object_of(
     {
         "key": nullable(_TEXT),
         "role": nullable(_TEXT),
-        "state": _TEXT,
         "address": nullable(_TEXT),
-        "lag": nullable(typed("integer", "operations here that it has not said to have on disk")),
         "linked": typed("boolean"),
+        "agreed": typed("boolean", "whether both held the same when they last compared"),
+        "lag": nullable(typed("integer", "operations written by this hub that it has not acknowledged")),
+        "lag_bytes": nullable(typed("integer", "bytes of operations that were sent and are not acknowledged")),
+        "last_contact": nullable(_TEXT),
+        "last_error": nullable(_TEXT),
     }
 )
 
 _PROOF: Final = object_of(
     {
-        "log": _TEXT,
         "replica": typed("string", "public key of who forked its log"),
-        "cut": typed("integer", "the place from which the log is void"),
+        "role": _TEXT,
+        "log": _TEXT,
+        "place": typed("integer", "the place from which the log is void"),
+        "operations": array(_TEXT, "the two that stand there"),
     }
 )
 

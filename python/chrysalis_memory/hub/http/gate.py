@@ -15,7 +15,8 @@ from chrysalis_memory.hub.buckets import Buckets, whole_seconds
 from chrysalis_memory.hub.http.endpoints import Caller
 from chrysalis_memory.hub.http.failures import Failure, failure_of, log_mistake
 from chrysalis_memory.hub.metrics import Metrics
-from chrysalis_memory.hub.settings import HubSettings, is_loopback
+from chrysalis_memory.hub.settings import HubSettings
+from chrysalis_memory.network.addresses import is_loopback
 
 __all__ = ["CALLER", "TEMPLATE", "Gate", "refusal"]
 

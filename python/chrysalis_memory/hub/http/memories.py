@@ -48,21 +48,26 @@ def _recall(desk: Desk, asked: Asked) -> dict[str, Any]:
 
 def _remember(desk: Desk, asked: Asked) -> dict[str, Any]:
     memory = _in_the_name_of(desk, asked).remember(**asked.body)
-    desk.audit.write("remembered", id=memory.id, by=asked.caller.name, token=asked.caller.token)
+    _tell(desk, asked, "remembered", memory.id)
     return memory.to_dict()
 
 
 def _update(desk: Desk, asked: Asked) -> dict[str, Any]:
     memory = _in_the_name_of(desk, asked).update(asked.id, **asked.body)
-    about = {"id": memory.id, "by": asked.caller.name, "token": asked.caller.token}
-    desk.audit.write("updated", fields=sorted(asked.body), **about)
+    _tell(desk, asked, "updated", memory.id, fields=sorted(asked.body))
     return memory.to_dict()
 
 
 def _forget(desk: Desk, asked: Asked) -> dict[str, Any]:
     receipt = _in_the_name_of(desk, asked).forget(asked.id, withdraw=asked.query.get("withdraw", False))
-    desk.audit.write("forgot", id=asked.id, by=asked.caller.name, token=asked.caller.token)
+    _tell(desk, asked, "forgot", asked.id)
     return receipt.to_dict()
+
+
+def _tell(desk: Desk, asked: Asked, what: str, memory_id: str, **more: Any) -> None:
+    """Tells the others at once, and the audit log."""
+    desk.collective.wake()
+    desk.audit.write(what, id=memory_id, by=asked.caller.name, token=asked.caller.token, **more)
 
 
 _PAGE: Final = {
