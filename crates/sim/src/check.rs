@@ -101,9 +101,7 @@ fn same_memories(run: &Run) -> Found {
                 Some((first, _)) => found.push(format!("the stores of machines {first} and {number} read differently")),
             }
         } else if let Some(memory) = replica.memory() {
-            // What was forgotten elsewhere arrives without its words, or has come with them before: memory forgets none.
-            let mut own = in_memory::documents(memory, replica.planted);
-            own.retain(|id, _| !run.gone.contains(id.as_str()));
+            let own = run.documents(memory, replica.planted);
             match &documents {
                 None => documents = Some((number, own)),
                 Some((_, first)) if *first == own => {}
@@ -272,8 +270,10 @@ fn strangers(run: &Run) -> Found {
     }
     for (number, machine) in run.cluster.world.machines.iter().enumerate() {
         let Some(running) = machine.running.as_ref().filter(|_| machine.owner == Owner::Stranger) else { continue };
-        if !running.replica.true_states()?.is_empty() {
-            found.push(format!("machine {number} is a stranger and holds operations"));
+        for honest in run.cluster.world.machines.iter().filter(|machine| machine.owner == Owner::Honest) {
+            if running.replica.role_of(&honest.identity.key())?.is_some() {
+                found.push(format!("machine {number} is a stranger and holds operations of {}", honest.address));
+            }
         }
     }
     Ok(found)

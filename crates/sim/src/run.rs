@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrysalis_core::Refusal;
-use chrysalis_core::id::{Epoch, Fingerprint, LogId, Salt};
+use chrysalis_core::id::{Epoch, Fingerprint, LogId, MemoryId, Salt};
 use chrysalis_core::member::Role;
+use chrysalis_core::merge::Document;
+use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::replica::{LogState, Replica as _, Segment};
 
 use crate::cluster::Cluster;
@@ -19,7 +21,7 @@ use crate::mangle::Mangler;
 use crate::network::Weather;
 use crate::plan::Plan;
 use crate::random::{Draw, Random};
-use crate::replica::Kept;
+use crate::replica::{Kept, Planted};
 
 /// How long replicas may take to agree after the last fault, in ms of simulated time: a link that fell silent is
 /// noticed after a minute, and then comparisons come every few seconds.
@@ -209,7 +211,7 @@ impl Run {
         }
     }
 
-    fn memory(&self, number: usize) -> Option<&chrysalis_core::sync::memory::MemoryReplica> {
+    fn memory(&self, number: usize) -> Option<&MemoryReplica> {
         self.cluster.world.machines[number].running.as_ref()?.replica.memory()
     }
 
@@ -306,7 +308,7 @@ impl Run {
                     Deed::Remove { .. } => return Ok(false),
                 };
                 let known = |id: &String| {
-                    let id = chrysalis_core::id::MemoryId::new(id);
+                    let id = MemoryId::new(id);
                     id.is_ok_and(|id| in_memory::document(memory, &id).is_live())
                 };
                 // It joins operations and knows nothing of endings: an edit of what fades would not carry its end.
@@ -627,14 +629,23 @@ impl Run {
         Ok(())
     }
 
-    /// Whether all stores read alike: words that were withheld come some time after their operations.
+    /// Whether all read alike: words that were withheld come some time after their operations.
     fn reads_alike(&self) -> Result<bool, Failure> {
-        let mut digests = BTreeSet::new();
+        let (mut digests, mut documents) = (BTreeSet::new(), Vec::new());
         for machine in self.cluster.world.machines.iter().filter(|machine| machine.is_judged()) {
-            let stored = machine.running.as_ref().and_then(|running| running.replica.stored());
-            digests.extend(stored.map(|stored| stored.store.logical_digest()).transpose()?);
+            let Some(replica) = machine.running.as_ref().map(|running| &running.replica) else { continue };
+            digests.extend(replica.stored().map(|stored| stored.store.logical_digest()).transpose()?);
+            documents.extend(replica.memory().map(|memory| self.documents(memory, replica.planted)));
         }
-        Ok(digests.len() < 2)
+        Ok(digests.len() < 2 && documents.windows(2).all(|pair| pair[0] == pair[1]))
+    }
+
+    /// What a replica in memory reads. What was forgotten elsewhere is left out: it arrives there without its words, or
+    /// has come with them before, and memory forgets none.
+    pub fn documents(&self, memory: &MemoryReplica, planted: Option<Planted>) -> BTreeMap<MemoryId, Document> {
+        let mut documents = in_memory::documents(memory, planted);
+        documents.retain(|id, _| !self.gone.contains(id.as_str()));
+        documents
     }
 
     /// Whether all honest replicas have the same of all logs.

@@ -7,7 +7,7 @@ use chrysalis_core::sync::message::{Address, Peer};
 use chrysalis_core::sync::node::{Effect, LinkId, Node, NodeEvent};
 use chrysalis_core::sync::session::Opened;
 
-use crate::machine::{Machine, Running};
+use crate::machine::{Machine, Owner, Running};
 use crate::mangle::Mangler;
 use crate::network::{Fate, Network};
 use crate::random::{Draw, Random};
@@ -369,7 +369,9 @@ impl World {
         let Some(at) = self.network.wire(wire) else { return };
         self.seen.frames += 1;
         self.seen.bytes += frame.len() as u64;
-        if self.machines[at.other(end)].owner == crate::machine::Owner::Stranger {
+        let (sender, receiver) = (self.machines[at.ends[end]].owner, self.machines[at.other(end)].owner);
+        // What a hostile member tells strangers is theirs to tell.
+        if sender == Owner::Honest && receiver == Owner::Stranger {
             self.seen.told_strangers.push(frame.clone());
         }
         if self.recorded.len() < RECORDED_MAX {
@@ -400,7 +402,6 @@ impl World {
     }
 
     fn seen_ready(&mut self, number: usize, key: ReplicaKey) {
-        use crate::machine::Owner;
         self.seen.handshakes += 1;
         let of_stranger = |machine: &&Machine| machine.owner == Owner::Stranger;
         let strangers = self.machines.iter().filter(of_stranger).any(|machine| machine.identity.key() == key);
