@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks import hub, merging, reading, recalling, writing
+from benchmarks import hub, merging, reading, recalling, syncing, writing
 from benchmarks.ground import Ground
 from benchmarks.row import Row
 
@@ -30,4 +30,7 @@ MEASUREMENTS: Mapping[str, Callable[[Ground], list[Row]]] = {
     "hub-out": hub.delivering,
     "hub-links": hub.many_links,
     "hub-latency": hub.from_one_to_another,
+    "sync-news": syncing.news,
+    "sync-missing": syncing.catching_up,
+    "sync-bootstrap": syncing.bootstrap,
 }

@@ -155,14 +155,16 @@ def knows(memory: ChrysalisMemory, *words: str) -> bool:
     return all(len(hits) > 0 and word in hits[0].content for hits, word in zip(found, words, strict=True))
 
 
-def certificates(folder: Path) -> tuple[str, str, str]:
-    """An authority of the test's own, and the certificate and key that it gave to `localhost` and 127.0.0.1."""
+def certificates(folder: Path, *addresses: str) -> tuple[str, str, str]:
+    """An authority of the test's own, and the certificate and key that it gave to `localhost`, 127.0.0.1 and these."""
 
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
 
     names = folder / "names"
-    names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    names.write_text(
+        "subjectAltName=DNS:localhost," + ",".join(f"IP:{one}" for one in ("127.0.0.1", *addresses)) + "\n"
+    )
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
     openssl("req", *curve, "-keyout", "host.key", "-out", "host.csr", "-subj", "/CN=localhost")

@@ -28,6 +28,8 @@ def commands(group, prefix=""):
 COMMANDS = commands(typer.main.get_command(build_app()))
 
 PROMISED = {"remember", "recall", "show", "list", "update", "forget", "history", "graph", "import", "export"} | {
+    "sync",
+    "peers",
     "verify",
     "stats",
     "doctor",

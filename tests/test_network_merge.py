@@ -20,6 +20,15 @@ def test_both_come_to_hold_the_same_and_twice_is_once(tmp_path):
         assert b.verify()
 
 
+def test_a_store_that_was_made_of_the_other_s_bundle_agrees_at_once(tmp_path):
+    with store(tmp_path / "a") as a, store(tmp_path / "b") as b:
+        a.remember("in both")
+        a.export(tmp_path / "a.bundle")
+        b.import_(tmp_path / "a.bundle")
+        assert a.merge(b, timeout=20).given == 0
+        assert knows(b, "both")
+
+
 def test_what_one_forgot_the_other_forgets(tmp_path):
     with store(tmp_path / "a") as a, store(tmp_path / "b") as b:
         a.remember("the alarm code is 7734", id="code")

@@ -32,7 +32,6 @@ class Contacts:
     def __init__(self) -> None:
         self._by_key: OrderedDict[str, _Contact] = OrderedDict()
         self._of_link: dict[int, str] = {}
-        self._url_errors: OrderedDict[str, str] = OrderedDict()
 
     def heard(self, name: str, facts: Mapping[str, Any]) -> None:
         """An event of the node."""

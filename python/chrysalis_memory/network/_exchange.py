@@ -39,7 +39,6 @@ class Agreement:
             self.key, self.role = facts["key"], facts["role"]
         elif name == "stored":
             self.stored += facts["count"]
-            self.agreed = False
         elif name == "agreed":
             self.agreed = True
         elif name == "refused":

@@ -1,0 +1,110 @@
+"""What a network does with peers that misbehave on the wire, and with more strangers than it has room for."""
+
+import asyncio
+import os
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidMessage
+
+from chrysalis_memory._core import FRAME_BYTES_MAX
+from chrysalis_memory.network import Network, SyncConfig
+from memory_cases import eventually
+from network_cases import knows, store
+
+HERE = "127.0.0.1:0"
+
+
+def address(memory):
+    return memory.status().address
+
+
+async def closed_after(url, frames):
+    """Sends these frames over a WebSocket, and waits until the other side ends it."""
+    async with connect(url, proxy=None, compression=None, max_size=None) as stranger:
+        try:
+            for frame in frames:
+                await stranger.send(frame)
+            while True:
+                await asyncio.wait_for(stranger.recv(), 20)
+        except ConnectionClosed:
+            return
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [[b""], [b"\x00"], [b"\xff" * 100], [os.urandom(1000)], [bytes(FRAME_BYTES_MAX)], ["text"], [b"\x81\x00"] * 100],
+    ids=["empty", "null", "ones", "random", "large", "text", "many"],
+)
+async def test_frames_that_are_no_messages_end_the_link_and_nothing_else(tmp_path, frames):
+    with store(tmp_path / "a", listen=HERE) as a:
+        await closed_after(address(a), frames)
+        with store(tmp_path / "b", peers=[address(a)]) as b:
+            a.remember("undisturbed")
+            assert eventually(lambda: knows(b, "undisturbed"), 30)
+
+
+async def test_who_says_nothing_after_connecting_is_let_go(tmp_path):
+    config = SyncConfig(handshakes_max=2)
+    with store(tmp_path / "a", listen=HERE, sync_config=config) as a:
+        mute = [await connect(address(a), proxy=None) for _ in range(6)]
+        ends = [asyncio.create_task(one.wait_closed()) for one in mute]
+        done, _ = await asyncio.wait(ends, timeout=30)
+        assert len(done) == 6
+        with store(tmp_path / "b", peers=[address(a)]) as b:
+            a.remember("there is room again")
+            assert await asyncio.to_thread(eventually, lambda: knows(b, "room"), 30)
+
+
+async def test_more_connections_than_allowed_are_turned_away_and_counted(tmp_path):
+    with store(tmp_path / "a", listen=HERE, sync_config=SyncConfig(links_per_source_max=3)) as a:
+        held = [await connect(address(a), proxy=None) for _ in range(3)]
+        with pytest.raises((InvalidMessage, ConnectionClosed, OSError)):
+            await connect(address(a), proxy=None)
+        assert a.status().counters["too_many_of_source"] == 1
+        for one in held:
+            await one.close()
+        assert eventually(lambda: a.status().counters.get("accepted") == 3)
+
+
+def test_events_are_told_and_what_a_listener_raises_does_no_harm(tmp_path):
+    told = []
+
+    def listen(name, facts):
+        told.append((name, dict(facts)))
+        raise RuntimeError("a listener of the test's own")
+
+    with store(tmp_path / "a", listen=HERE) as a, store(tmp_path / "b") as b:
+        network = Network(b, peers=[address(a)], on_event=listen).start()
+        try:
+            a.remember("told of")
+            assert eventually(lambda: knows(b, "told"), 30)
+            assert eventually(lambda: {"ready", "stored", "agreed"} <= {name for name, _ in told}, 30)
+            assert next(facts for name, facts in told if name == "ready")["key"] == a.public_key
+            assert network.counters()["stored"] >= 1
+        finally:
+            network.stop()
+            network.stop()
+
+
+def test_a_network_is_started_once_and_says_when_it_is_not_running(tmp_path):
+    with store(tmp_path / "a") as a:
+        network = Network(a, listen=HERE)
+        with pytest.raises(Exception, match="not running"):
+            network.status()
+        network.start()
+        with pytest.raises(ValueError, match="started once"):
+            network.start()
+        assert network.status().address == network.address
+        network.stop()
+        with pytest.raises(Exception, match="not running"):
+            network.status()
+
+
+def test_addresses_may_come_and_go_while_it_runs(tmp_path):
+    with store(tmp_path / "a", listen=HERE) as a, store(tmp_path / "b", listen=HERE) as b:
+        assert b.add_peer(address(a))
+        b.remember("after adding")
+        assert eventually(lambda: knows(a, "adding"), 30)
+        assert b.forget_peer(address(a))
+        assert b.peers() == []
