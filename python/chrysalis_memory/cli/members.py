@@ -1,0 +1,257 @@
+"""Commands about who takes part in a space, and what members vote: found, invite, join, members, remove, ..."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from chrysalis_memory import ChrysalisMemory
+from chrysalis_memory.cli.failures import NOTHING
+from chrysalis_memory.cli.opening import embedder, find, open_to_read
+from chrysalis_memory.cli.options import DEFAULT_AGENT, Id, Json, Store, duration
+from chrysalis_memory.cli.output import console, counted, for_people, local, print_json, print_row, printable, say
+from chrysalis_memory.errors import ChrysalisError
+from chrysalis_memory.records import Member
+from chrysalis_memory.validation import Validation
+
+PANEL: Final = "Share"
+
+_CALL_S: Final = 30.0
+_KEY_CHARACTERS: Final = 16  # of a key, where a whole one would fill the line
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (found, invite, join, members, remove, attest, validate):
+        app.command(rich_help_panel=PANEL)(command)
+
+
+def found(
+    name: Annotated[str, typer.Argument(help="What the space is called.")],
+    *,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Found a closed space: members only, and you its first administrator. Memories that are here come along.
+
+    [bold]Examples[/bold]
+
+      chrysalis found harbour --store team
+    """
+    with ChrysalisMemory(store, agent_id=DEFAULT_AGENT, space=name, closed=True, embedder=embedder()) as memory:
+        _tell_entered(memory, "founded", as_json=json)
+
+
+def invite(
+    *,
+    role: Annotated[
+        Literal["relay", "reader", "writer", "validator", "administrator"],
+        typer.Option(help="What whoever joins may do; each role may all that those before it may."),
+    ] = "writer",
+    expires: Annotated[str, typer.Option(metavar="LENGTH", help="How long it holds: 30m, 24h, 7d, or never.")] = "24h",
+    url: Annotated[
+        list[str] | None,
+        typer.Option("--url", help="Where a replica of the space listens (wss://host:port); repeat for several."),
+    ] = None,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Print a token by which others join the space: one line, and a secret. Whoever has it may join until it expires.
+
+    [bold]Examples[/bold]
+
+      chrysalis invite --url wss://hub.example:4444 > token
+
+      chrysalis invite --role reader --expires 7d
+    """
+    until = None if expires == "never" else duration(expires)
+    with open_to_read(store, None) as memory:
+        token = memory.invite(role, expires=until, urls=url or ())
+        if json:
+            print_json({"token": token, "space": memory.space, "role": role, "urls": url or []})
+        else:
+            typer.echo(token)
+
+
+def join(
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="What `chrysalis invite` printed; - reads it.")],
+    *,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not call the addresses that the token names.")] = False,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Join a space by a token. Memories that are here come along: they are said again there, without their history.
+
+    Then the addresses that the token names are called once, and both sides exchange what they have.
+
+    [bold]Examples[/bold]
+
+      chrysalis join --store mine chrysalis1...
+
+      chrysalis join --store mine - < token
+    """
+    from_input = token == "-"  # noqa: S105 - no secret, but the sign for standard input
+    told = sys.stdin.readline() if from_input else token
+    with ChrysalisMemory(store, agent_id=DEFAULT_AGENT, invite=told.strip(), embedder=embedder()) as memory:
+        calls = {} if offline else {url: _call(memory, url) for url in memory.peers()}
+        _tell_entered(memory, "joined", as_json=json, calls=calls)
+
+
+def _call(memory: ChrysalisMemory, url: str) -> str:
+    """What came of exchanging with an address. One that is away now will be called again by whoever syncs later."""
+    try:
+        return f"exchanged, {counted(memory.sync_once(url, timeout=_CALL_S).stored, 'operation')} came"
+    except (ChrysalisError, ValueError) as error:
+        return f"not reached: {error}"
+
+
+def _tell_entered(memory: ChrysalisMemory, what: str, *, as_json: bool, calls: Mapping[str, str] | None = None) -> None:
+    if as_json:
+        print_json(
+            {
+                "space": memory.space,
+                "role": memory.role,
+                "key": memory.public_key,
+                "brought_along": memory.brought_along,
+                "peers": memory.peers(),
+                "calls": dict(calls or {}),
+            }
+        )
+        return
+    say(f"{what} {printable(memory.space)} as its {memory.role}")
+    if memory.brought_along:
+        say(f"{counted(memory.brought_along, 'memory')} came along, said anew without their history")
+    for url, outcome in (calls or {}).items():
+        say(f"{printable(url)}: {printable(outcome)}")
+
+
+def members(*, store: Store = None, json: Json = False) -> None:
+    """List who takes part in the space, in the order of joining.
+
+    [bold]Examples[/bold]
+
+      chrysalis members
+
+      chrysalis members --json
+    """
+    with open_to_read(store, None) as memory:
+        found = memory.members()
+    if json:
+        print_json({"members": [one.to_dict() for one in found]})
+    elif for_people():
+        console().print(_table(found))
+    else:
+        for one in found:
+            print_row(one.key, one.role, "removed" if one.removed else "member", ",".join(one.agents))
+
+
+def _table(found: list[Member]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("key", "role", "joined", "agents", ""):
+        table.add_column(heading)
+    for one in found:
+        note = "you" if one.you else "removed" if one.removed else ""
+        key = f"{one.key[:_KEY_CHARACTERS]}…"
+        agents = Text(printable(", ".join(one.agents)))
+        table.add_row(key, one.role, local(one.joined_at), agents, note, style="dim" if one.removed else "")
+    return table
+
+
+def remove(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Key of a member, or its beginning.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """End a member's membership, everywhere and for good. What it has said until now stays; nothing later counts.
+
+    [bold]Examples[/bold]
+
+      chrysalis remove 3f9a2c1b --yes
+    """
+    with open_to_read(store, None) as memory:
+        member = _member(memory, key)
+        agents = f" ({printable(', '.join(member.agents))})" if member.agents else ""
+        if not yes:
+            typer.confirm(f"Remove {member.key[:_KEY_CHARACTERS]}…{agents} for good?", abort=True, err=True)
+        was = memory.remove(member.key)
+    if json:
+        print_json({"key": member.key, "removed": True, "was_member": was})
+    else:
+        say(f"removed {member.key}" if was else f"{member.key} was no member any more")
+
+
+def _member(memory: ChrysalisMemory, given: str) -> Member:
+    fits = [one for one in memory.members() if one.key.startswith(given.lower())]
+    if len(fits) > 1:
+        raise ValueError(f"{given!r} begins {len(fits)} keys; give more characters")
+    if not fits:
+        # The library knows how to say it.
+        memory.remove(given)
+        raise AssertionError("a key that no member has was removed")
+    return fits[0]
+
+
+def attest(
+    id: Id,
+    confidence: Annotated[float, typer.Argument(min=0, max=1, help="How sure you are of it, 0 to 1.")],
+    *,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Vote on what a memory says now; a later vote replaces an earlier one. For validators and administrators.
+
+    [bold]Examples[/bold]
+
+      chrysalis attest first-date 0.9
+    """
+    with open_to_read(store, None) as memory:
+        memory.attest(find(memory, id).id, confidence)
+        _tell_votes(memory.validate(find(memory, id).id), as_json=json)
+
+
+def validate(
+    id: Id,
+    *,
+    threshold: Annotated[
+        int | None, typer.Option(min=1, help="Votes that it takes.", show_default="more than two thirds of validators")
+    ] = None,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Show the votes on a memory; exit code 1 unless enough validators stand behind it.
+
+    [bold]Examples[/bold]
+
+      chrysalis validate first-date
+
+      chrysalis validate first-date --threshold 2 --json
+    """
+    with open_to_read(store, None) as memory:
+        result = memory.validate(find(memory, id).id, threshold=threshold)
+    _tell_votes(result, as_json=json)
+    if not result.accepted:
+        raise typer.Exit(NOTHING)
+
+
+def _tell_votes(result: Validation, *, as_json: bool) -> None:
+    if as_json:
+        print_json(result.to_dict())
+        return
+    for name, value in _figures(result):
+        print_row(name, value) if not for_people() else console().print(Text(f"{name:<14}{value}"))
+
+
+def _figures(result: Validation) -> Iterator[tuple[str, Any]]:
+    yield "accepted", "yes" if result.accepted else "no"
+    yield "votes", f"{len(result.votes)} of {len(result.validators)}, {result.threshold} needed"
+    for name in ("mean", "median", "trimmed_mean"):
+        value = getattr(result, name)
+        yield name.replace("_", " "), "-" if value is None else f"{value:.3f}"
+    yield "missing", str(len(result.missing))

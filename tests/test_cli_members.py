@@ -1,0 +1,89 @@
+"""found, invite, join, members, remove, attest and validate from the command line."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def team(chrysalis, tmp_path):
+    """A closed space, and the folder of its founder."""
+    store = str(tmp_path / "team")
+    assert chrysalis("found", "harbour", "--store", store).code == 0
+    return store
+
+
+def token_of(chrysalis, store, *more):
+    invited = chrysalis("invite", "--store", store, *more)
+    assert (invited.code, invited.err) == (0, "")
+    return invited.out
+
+
+def test_an_invitation_is_one_token_and_nothing_else(chrysalis, team):
+    told = token_of(chrysalis, team)
+    assert told.startswith("chrysalis1")
+    assert told.count("\n") == 1
+    assert told.endswith("\n")
+    assert chrysalis("invite", "--store", team, "--json", "--role", "reader").json["role"] == "reader"
+
+
+def test_who_joins_brings_memories_along_and_needs_no_token_again(chrysalis, team, tmp_path):
+    mine = str(tmp_path / "mine")
+    chrysalis("remember", "I was alone", "--id", "alone", "--store", mine)
+    joined = chrysalis("join", "-", "--store", mine, stdin=token_of(chrysalis, team), terminal=True)
+    assert joined.code == 0
+    assert "joined harbour as its writer" in joined.out
+    assert "1 memory came along" in joined.out
+    assert chrysalis("show", "alone", "--store", mine, "--json").json["content"] == "I was alone"
+    assert chrysalis("remember", "now among others", "--store", mine).code == 0
+
+
+def test_joining_calls_the_addresses_of_the_token(chrysalis, team, tmp_path):
+    from chrysalis_memory import ChrysalisMemory
+
+    with ChrysalisMemory(team, agent_id="founder", embedder="none", listen="127.0.0.1:0") as founder:
+        founder.remember("said before you came", id="before")
+        address = founder.status().address
+        token = founder.invite(urls=[address, "ws://127.0.0.1:9"])
+        mine = str(tmp_path / "mine")
+        told = chrysalis("join", token, "--store", mine, "--json").json
+    assert told["calls"][address].startswith("exchanged")
+    assert told["calls"]["ws://127.0.0.1:9"].startswith("not reached")
+    assert chrysalis("show", "before", "--store", mine, "--json").json["content"] == "said before you came"
+
+
+def test_members_are_listed_and_removed_by_the_beginning_of_their_key(chrysalis, team, tmp_path):
+    mine = str(tmp_path / "mine")
+    key = chrysalis("join", token_of(chrysalis, team).strip(), "--store", mine, "--json").json["key"]
+    chrysalis("export", str(tmp_path / "mine.bundle"), "--store", mine)
+    chrysalis("import", str(tmp_path / "mine.bundle"), "--store", team)
+    assert [row[1:3] for row in chrysalis("members", "--store", team).rows] == [
+        ["administrator", "member"],
+        ["writer", "member"],
+    ]
+    assert "you" in chrysalis("members", "--store", team, terminal=True).out
+    assert chrysalis("remove", key[:12], "--store", team, stdin="n\n").code != 0
+    assert chrysalis("remove", key[:12], "--store", team, "--yes", "--json").json["was_member"] is True
+    listed = chrysalis("members", "--store", team, "--json").json["members"]
+    assert {one["key"]: one["removed"] for one in listed}[key] is True
+
+
+def test_a_key_that_nobody_has_is_said_to_be_nobody_s(chrysalis, team):
+    told = chrysalis("remove", "ab" * 32, "--store", team, "--yes", "--json")
+    assert told.code != 0
+    assert json.loads(told.err)["error"]["code"] == "not_found"
+
+
+def test_votes_are_cast_and_counted(chrysalis, team):
+    chrysalis("remember", "The lock of gate 3 sticks", "--id", "gate-3", "--store", team)
+    assert chrysalis("validate", "gate-3", "--store", team).code == 1
+    assert chrysalis("attest", "gate-3", "0.9", "--store", team).code == 0
+    told = chrysalis("validate", "gate-3", "--store", team, "--json")
+    assert (told.code, told.json["accepted"], told.json["median"]) == (0, True, 0.9)
+    assert "1 of 1, 1 needed" in chrysalis("validate", "gate-3", "--store", team, terminal=True).out
+
+
+def test_a_token_that_was_cut_says_so(chrysalis, team, tmp_path):
+    told = chrysalis("join", token_of(chrysalis, team).strip()[:-5], "--store", str(tmp_path / "mine"), "--json")
+    assert told.code != 0
+    assert json.loads(told.err)["error"]["hint"]
