@@ -270,6 +270,9 @@ class Network:
             "dead_ms": int(self.config.silence_s * 1000),
             "idle_ms": int(self.config.silence_s * 1000 / 3),
         }
+        if gossip.fanout is None:
+            # A hub hangs up on nobody: its bound is that on links, and not the one of gossip among equals.
+            settings["gossip_links_max"] = self.config.links_max
         if self._only:
             settings |= AT_ONCE
         return Node(self._replica, settings, secrets.randbits(64))
