@@ -14,19 +14,12 @@ from time import time
 from typing import Any
 
 import httpx
-import pytest
-import typer
 
 from chrysalis_memory import ChrysalisMemory
-from chrysalis_memory.cli.app import build_app
 from chrysalis_memory.hub.access import AccessTokens
 
 WITHIN_S = 60
 COMMAND = [sys.executable, "-m", "chrysalis_memory.cli", "hub"]
-
-needs_invite = pytest.mark.skipif(
-    "invite" not in typer.main.get_command(build_app()).commands, reason="the command line makes no invitations yet"
-)
 
 
 def environment(**more: str) -> dict[str, str]:

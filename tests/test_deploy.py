@@ -13,7 +13,7 @@ import yaml
 
 from chrysalis_memory.hub.settings import HubSettings
 from chrysalis_memory.hub.sources import PREFIX, gather
-from hub_process import WITHIN_S, environment, hub_process, needs_invite
+from hub_process import WITHIN_S, environment, hub_process
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -106,7 +106,6 @@ def here(arguments, folders):
     return arguments
 
 
-@needs_invite
 @pytest.mark.skipif(shutil.which("sh") is None, reason="the services run a POSIX shell")
 def test_the_services_do_on_this_machine_what_they_do_in_containers(tmp_path):
     services = compose()["services"]

@@ -11,7 +11,7 @@ import pytest
 
 from chrysalis_memory.hub.http.application import ENDPOINTS
 from chrysalis_memory.hub.settings import HubSettings
-from hub_process import environment, needs_invite
+from hub_process import environment
 
 GUIDE = Path(__file__).parent.parent / "docs" / "hub.md"
 
@@ -21,7 +21,6 @@ def lines():
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
-@needs_invite
 @pytest.mark.skipif(not (shutil.which("bash") and shutil.which("curl")), reason="the lines are for bash and curl")
 def test_every_documented_line_runs(tmp_path):
     program = '"$PYTHON" -m chrysalis_memory.cli'
