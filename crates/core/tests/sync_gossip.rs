@@ -127,18 +127,31 @@ fn a_hub_tells_everyone_calls_nobody_unasked_and_hangs_up_on_nobody() {
 }
 
 #[test]
-fn the_wait_after_a_failed_call_doubles_with_jitter_up_to_a_minute_for_configured_peers() {
+fn the_wait_after_a_failed_call_doubles_with_jitter_up_to_five_seconds_for_configured_peers() {
     let quiet = GossipConfig { revive_ms: u64::MAX / 4, ..GossipConfig::default() };
     let mut gossip = machine(quiet);
     gossip.know(peer(1), Source::Configured);
     let calls = failing_calls(&mut gossip, 3_600_000);
     let waits: Vec<u64> = calls.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
     for (failures, wait) in waits.iter().enumerate() {
-        let whole = (2_000u64 << failures.min(10)).min(60_000);
+        let whole = (2_000u64 << failures.min(10)).min(5_000);
         assert!((whole / 2..=whole).contains(wait), "after {failures} failures more: {wait} ms");
     }
     assert!(waits.len() >= 60, "it is never given up");
     assert!(waits[10..].iter().collect::<BTreeSet<_>>().len() > 20, "the waits are not in step");
+}
+
+#[test]
+fn a_configured_peer_that_was_away_for_long_is_called_within_five_seconds_of_its_return() {
+    let quiet = GossipConfig { revive_ms: u64::MAX / 4, ..GossipConfig::default() };
+    let mut gossip = machine(quiet);
+    gossip.know(peer(1), Source::Configured);
+    assert_eq!(dials(&gossip.tick(0)), [address(1)].into());
+    gossip.linked(LinkId(1), key(1), Some(address(1)), false, 10);
+    gossip.unlinked(LinkId(1), 20);
+    let calls = failing_calls(&mut gossip, 3_600_000);
+    assert!(calls.windows(2).all(|pair| pair[1].0 - pair[0].0 <= 5_000));
+    assert!(calls.len() > 600, "{} calls in an hour", calls.len());
 }
 
 #[test]

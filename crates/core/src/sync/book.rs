@@ -15,7 +15,9 @@ use super::random::Random;
 /// Milliseconds of the first wait after a failed call; each further one doubles it.
 const BACKOFF_FIRST_MS: u64 = 1_000;
 /// Milliseconds between calls of an address that the user configured, at most: its owner may come back any time.
-const BACKOFF_CONFIGURED_MS_MAX: u64 = 60_000;
+const BACKOFF_CONFIGURED_MS_MAX: u64 = 5_000;
+/// The same, where several links in a row ended early: it may have enough of them, or crash each time.
+const BACKOFF_RESTLESS_MS_MAX: u64 = 60_000;
 /// Milliseconds between calls of any other address, at most.
 const BACKOFF_MS_MAX: u64 = 300_000;
 /// A link that lasted so many milliseconds proves that its other side wants it.
@@ -70,8 +72,11 @@ impl Entry {
     }
 
     fn wait(&mut self, now_ms: u64, random: &mut Random) {
-        let patient = !self.configured() || self.ended > 0;
-        let max = if patient { BACKOFF_MS_MAX } else { BACKOFF_CONFIGURED_MS_MAX };
+        let max = match (self.configured(), self.ended) {
+            (true, 0..=1) => BACKOFF_CONFIGURED_MS_MAX,
+            (true, _) => BACKOFF_RESTLESS_MS_MAX,
+            (false, _) => BACKOFF_MS_MAX,
+        };
         let whole = BACKOFF_FIRST_MS.saturating_mul(1 << (self.failures + self.ended).min(16)).min(max);
         self.next_ms = now_ms + random.between(whole / 2, whole);
     }

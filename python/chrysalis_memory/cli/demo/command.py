@@ -1,6 +1,7 @@
 """`chrysalis demo`: the main job on real text, and a check of everything that the product promises about it.
 
-Nothing is staged: stores in a temporary folder, real files, real signatures. What is printed was just done.
+Nothing is staged: stores in a temporary folder, real files, real signatures; then a hub and agents, each a process of its
+own, over real sockets. What is printed was just done.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from chrysalis_memory.cli.demo import alone
+from chrysalis_memory.cli.demo import alone, together
 from chrysalis_memory.cli.demo.stage import Stage
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.options import Json
@@ -34,6 +35,8 @@ CHAPTERS: tuple[Callable[[Stage], None], ...] = (
     alone.change,
     alone.tamper,
     alone.forget,
+    together.hub,
+    together.gossip,
 )
 
 
@@ -84,8 +87,8 @@ def _model(out: Console) -> str:
 def _introduce(stage: Stage) -> None:
     text = (
         "Two people and two agents build a tide page for a small harbour. The agent [bold]scribe[/] listens in the "
-        "office, the agent [bold]builder[/] in the workshop. Each has a store on a machine of its own, no server, no "
-        "network, no language model."
+        "office, the agent [bold]builder[/] in the workshop. Each has a store on a machine of its own; no language "
+        "model takes part. First each works alone, then all of them together."
     )
     stage.out.print(Panel(text, title="Chrysalis Memory", border_style="cyan", padding=(0, 2)))
 
