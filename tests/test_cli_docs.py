@@ -92,7 +92,7 @@ def test_every_documented_line_runs(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(documented_lines()) > 25

@@ -1,7 +1,7 @@
 """`chrysalis demo`: the main job on real text, and a check of everything that the product promises about it.
 
-Nothing is staged: stores in a temporary folder, real files, real signatures; then a hub and agents, each a process of its
-own, over real sockets. What is printed was just done.
+Nothing is staged: stores in a temporary folder, real files, real signatures; then a hub and agents, each a process
+of its own, over real sockets. What is printed was just done.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -13,21 +14,24 @@ __all__ = ["Agent", "Hub"]
 
 Answer: TypeAlias = "dict[str, Any]"
 
-_START_S = 60.0  # a slow machine that does much else
+_SCREEN = {"FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
 
 
 class _Process:
     """A child that is ended with this object, and heard line by line."""
 
     def __init__(self, *arguments: str) -> None:
+        # Its output is heard by a program, whatever the screen of this process is said to be.
+        environment = {name: value for name, value in os.environ.items() if name not in _SCREEN}
         self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own modules
-            [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
     def _hear(self) -> Answer:
         line = self._child.stdout.readline() if self._child.stdout else ""
         if not line:
-            raise RuntimeError(f"a process of the demonstration ended with exit code {self._child.wait()}")
+            self._reap()
+            raise RuntimeError(f"a process of the demonstration ended with exit code {self._child.returncode}")
         heard: Answer = json.loads(line)
         return heard
 
