@@ -61,14 +61,7 @@ impl<R: Replica> Step<'_, R> {
     }
 
     fn begin_exchange(&mut self, id: LinkId) -> Result<(), R::Error> {
-        // Who was removed meanwhile is told nothing more.
-        let key = self.node.links.get(&id).and_then(|link| link.key);
-        let role = key.map(|key| self.replica.role_of(&key)).transpose()?.flatten();
-        let open = self.is_open_space();
-        let Some(link) = self.link(id) else { return Ok(()) };
-        link.role = role;
-        if role.is_none() && !open && !key.is_some_and(|key| link.session.trusts(&key)) {
-            self.part(id, part("not_allowed", "this key is no member any more"));
+        if !self.still_belongs(id)? {
             return Ok(());
         }
         let summary = self.summary(id)?;

@@ -120,6 +120,28 @@ impl<R: Replica> Step<'_, R> {
         Ok(())
     }
 
+    /// Members may have been removed. Links with them end before anything more is said over them.
+    pub(super) fn look_at_members(&mut self) -> Result<(), R::Error> {
+        let due = std::mem::take(&mut self.members_moved) && !self.is_open_space();
+        for id in if due { self.node.ready() } else { Vec::new() } {
+            self.still_belongs(id)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the peer may still be told of the space. Who was removed meanwhile is told nothing more.
+    pub(super) fn still_belongs(&mut self, id: LinkId) -> Result<bool, R::Error> {
+        let Some(key) = self.node.links.get(&id).and_then(|link| link.key) else { return Ok(false) };
+        let (role, open) = (self.replica.role_of(&key)?, self.is_open_space());
+        let Some(link) = self.link(id) else { return Ok(false) };
+        link.role = role;
+        let belongs = role.is_some() || open || link.session.trusts(&key);
+        if !belongs {
+            self.part(id, part("not_allowed", "this key is no member any more"));
+        }
+        Ok(belongs)
+    }
+
     /// A peer may have been invited by someone whose log is not here. It is asked to show how the chain of invitations
     /// leads to the founder: once, and before anything else is said.
     fn ask_lineage(&mut self, id: LinkId, missing: &[Missing]) -> bool {

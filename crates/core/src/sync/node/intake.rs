@@ -13,6 +13,7 @@ use crate::sync::replica::{Intake, LogState, Offer, Outcome, Replica, Segment, T
 use crate::sync::session::{Phase, part};
 
 use super::Notes;
+use super::push::may_end_membership;
 use super::status::{Effect, LinkId, NodeEvent};
 use super::step::{Parcel, Source, Step, What};
 
@@ -146,11 +147,13 @@ impl<R: Replica> Step<'_, R> {
                     && let Ok(cut) = proof.verify()
                 {
                     self.touched.insert(cut.log);
+                    self.members_moved = true;
                     self.announce_proof(cut.log)?;
                 }
             }
             (Outcome::Forked, Offer::Segment(segment)) => {
                 self.note_stored(&source, &segment, 0);
+                self.members_moved = true;
                 if let Some(first) = segment.first() {
                     self.announce_proof(first.header().log)?;
                 }
@@ -171,6 +174,7 @@ impl<R: Replica> Step<'_, R> {
         self.touched.insert(log);
         let now_ms = self.now_ms;
         let deadline_ms = now_ms + self.node.config.fetch_ms;
+        self.members_moved |= count > 0 && may_end_membership(segment);
         if count > 0 {
             self.stored += count;
             self.origins.insert(last.fingerprint(), source.link);

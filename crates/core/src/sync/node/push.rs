@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::LogId;
 use crate::limits;
-use crate::operation::Operation;
+use crate::operation::{Kind, Operation};
 use crate::sync::message::Message;
 use crate::sync::replica::{LogState, Replica, Segment};
 
@@ -13,17 +13,25 @@ use super::status::LinkId;
 use super::step::Step;
 
 impl<R: Replica> Step<'_, R> {
-    /// Reads once what is new, and gives it to each link.
-    pub(super) fn push(&mut self) -> Result<(), R::Error> {
+    /// Reads once what is new, whoever wrote it.
+    pub(super) fn read_news(&mut self) -> Result<Vec<Segment>, R::Error> {
         let position = self.replica.position()?;
         let pushed = *self.node.pushed.get_or_insert(position);
-        if pushed < position {
-            let (segments, reached) = self.replica.read_after(pushed, limits::FRAME_BYTES_MAX)?;
-            self.node.pushed = Some(reached);
-            self.unfinished |= reached < position;
-            self.note_own_log(&segments)?;
-            self.spread(segments);
+        if pushed >= position {
+            return Ok(Vec::new());
         }
+        let (segments, reached) = self.replica.read_after(pushed, limits::FRAME_BYTES_MAX)?;
+        self.node.pushed = Some(reached);
+        self.unfinished |= reached < position;
+        // What was not read yet may remove someone too.
+        self.members_moved |= reached < position || segments.iter().any(|segment| may_end_membership(segment));
+        Ok(segments)
+    }
+
+    /// Gives each link what is new.
+    pub(super) fn push(&mut self, news: Vec<Segment>) -> Result<(), R::Error> {
+        self.note_own_log(&news)?;
+        self.spread(news);
         self.say_what_was_left_unsaid()
     }
 
@@ -146,6 +154,11 @@ impl<R: Replica> Step<'_, R> {
         }
         Ok(())
     }
+}
+
+/// Whether these may change who is a member.
+pub(super) fn may_end_membership(segment: &[Operation]) -> bool {
+    segment.iter().any(|operation| operation.header().kind == Kind::Remove)
 }
 
 fn largest_payload(segment: &[Operation]) -> usize {

@@ -60,6 +60,8 @@ pub(super) struct Step<'a, R: Replica> {
     /// Links to be told that something can't be kept now.
     pub(super) full: BTreeSet<LinkId>,
     pub(super) stored: usize,
+    /// Something came that may end a membership.
+    pub(super) members_moved: bool,
     /// Something is left to do at once.
     pub(super) unfinished: bool,
 }
@@ -84,6 +86,7 @@ impl<'a, R: Replica> Step<'a, R> {
             ended: BTreeSet::new(),
             full: BTreeSet::new(),
             stored: 0,
+            members_moved: false,
             unfinished: false,
         }
     }
@@ -104,13 +107,15 @@ impl<'a, R: Replica> Step<'a, R> {
         self.node.gossip.set_own(self.terms.replica);
         self.begin_handshakes();
         self.read_and_take()?;
+        let news = self.read_news()?;
+        self.look_at_members()?;
         self.end_fetches()?;
         self.look_at_clocks()?;
         self.begin_exchanges()?;
         self.plan_fetches()?;
         self.acknowledge()?;
         self.serve()?;
-        self.push()?;
+        self.push(news)?;
         self.write_notes()
     }
 
