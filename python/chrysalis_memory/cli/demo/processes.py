@@ -102,22 +102,20 @@ class Agent(_Process):
 class Hub(_Process):
     """`chrysalis hub`, running until `stop` or `kill`."""
 
-    def __init__(self, store: Path, space: str, *, port: int = 0) -> None:
-        super().__init__(
-            *("-m", "chrysalis_memory.cli", "hub", "--store", str(store), "--space", space),
-            *("--port", str(port), "--http-port", "0", "--set", "embedder=none"),
-        )
-        self.ready = self._hear()
+    def __init__(self, store: Path, space: str) -> None:
+        self._arguments = ("hub", "--store", str(store), "--space", space, "--http-port", "0", "--set", "embedder=none")
+        self._port = 0
+        self.start()
 
-    @property
-    def links(self) -> str:
-        """Where it listens for links."""
-        return str(self.ready["links"])
-
-    @property
-    def port(self) -> int:
-        """The port of that."""
-        return int(self.links.rsplit(":", 1)[1])
+    def start(self) -> None:
+        """Runs it; again at the same port, after `kill`."""
+        super().__init__("-m", "chrysalis_memory.cli", *self._arguments, "--port", str(self._port))
+        try:
+            self.links = str(self._hear()["links"])
+        except BaseException:
+            self.kill()
+            raise
+        self._port = int(self.links.rsplit(":", 1)[1])
 
     def stop(self) -> None:
         """Lets it end in good order."""

@@ -25,11 +25,11 @@ def hub(stage: Stage) -> None:
     agents: list[Agent] = []
     try:
         token = _invited(stage.store("hub"), "writer", server.links)
-        agents = [Agent(name, stage.store(f"{name}-away"), invite=token) for name in ("scribe", "builder")]
+        agents.extend(Agent(name, stage.store(f"{name}-away"), invite=token) for name in ("scribe", "builder"))
         _through_hub(stage, *agents)
         _stranger(stage, server)
         server.kill()
-        server = _partition(stage, server, *agents)
+        _partition(stage, server, *agents)
     finally:
         for agent in agents:
             agent.stop()
@@ -64,7 +64,7 @@ def _stranger(stage: Stage, server: Hub) -> None:
         stage.check(bool(refused) and not eve.recall("pilot boat"), "who is no member gets nothing, and says nothing")
 
 
-def _partition(stage: Stage, server: Hub, scribe: Agent, builder: Agent) -> Hub:
+def _partition(stage: Stage, server: Hub, scribe: Agent, builder: Agent) -> None:
     stage.chapter("10  Partition", "The hub is killed (SIGKILL). Both agents go on; then it comes back.")
     written = [
         agent.ask("learn", content=f"{agent.name} saw no hub at low water, note {number}")["id"]
@@ -74,14 +74,13 @@ def _partition(stage: Stage, server: Hub, scribe: Agent, builder: Agent) -> Hub:
     states = [agent.ask("state", id=note)["state"] for agent, note in ((scribe, written[-2]), (builder, written[-1]))]
     stage.show(f"alone       {len(written)} memories written, the last ones {' and '.join(states)}")
     began = time()
-    server = Hub(stage.store("hub"), SPACE, port=server.port)
+    server.start()
     came = [agent.ask("await_all", ids=written, timeout=_WAIT_S) for agent in (scribe, builder)]
     stage.check(states == ["pending", "pending"], "alone, both write on, and know what nobody else has yet")
     whole = all(came)
     if whole:
         stage.show(f"together    both have all of them {max(one['at'] for one in came) - began:.1f} s after its return")
     stage.check(whole, "nothing that was written on either side is lost")
-    return server
 
 
 def gossip(stage: Stage) -> None:
