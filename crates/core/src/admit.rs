@@ -16,7 +16,7 @@ pub use crate::member::LogFacts;
 use crate::member::{Open, Role};
 use crate::operation::{Kind, Operation};
 use crate::payload::Payload;
-use crate::sign;
+use crate::sign::Checked;
 
 /// Where an admitted operation stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +136,15 @@ pub fn admit<L: Ledger>(ledger: &L, operation: Operation) -> Result<Admission, A
 ///
 /// Signatures before the seal are kept unchecked: origin stands proven by chain and seal, and `verify` checks each.
 pub fn admit_segment<L: Ledger>(ledger: &L, segment: Vec<Operation>) -> Result<Admission, AdmitError<L::Error>> {
+    admit_checked(ledger, segment, &Checked::default())
+}
+
+/// As [`admit_segment`], where the seal may have been checked before.
+pub fn admit_checked<L: Ledger>(
+    ledger: &L,
+    segment: Vec<Operation>,
+    checked: &Checked,
+) -> Result<Admission, AdmitError<L::Error>> {
     check_chain(&segment)?;
     let Some(seal) = segment.last().cloned() else {
         return Ok(Admission::Admitted(Vec::new()));
@@ -159,7 +168,7 @@ pub fn admit_segment<L: Ledger>(ledger: &L, segment: Vec<Operation>) -> Result<A
     check_roles(facts.role, &news)?;
     let missing = check_causality(ledger, &news)?;
     // Before anything waits: what is kept for later must be its author's own, or anyone could fill the waiting room.
-    sign::verify_operation(&facts.replica, &seal.fingerprint, &seal.signature)?;
+    checked.verify_operation(&facts.replica, &seal)?;
     if !missing.is_empty() {
         return Ok(Admission::Waiting(missing));
     }
@@ -205,6 +214,10 @@ pub(crate) fn verify(mut operation: Operation, facts: LogFacts, signature_checke
 fn check_chain(segment: &[Operation]) -> Result<(), Refusal> {
     if segment.len() > limits::SEGMENT_OPERATIONS_MAX {
         return Err(Refusal::TooLarge { what: "segment (operations)", max: limits::SEGMENT_OPERATIONS_MAX as u64 });
+    }
+    // One operation alone may be larger: it could travel in no other way.
+    if segment.len() > 1 && segment.iter().map(Operation::size).sum::<usize>() > limits::SEGMENT_BYTES_MAX {
+        return Err(Refusal::TooLarge { what: "segment (bytes)", max: limits::SEGMENT_BYTES_MAX as u64 });
     }
     for pair in segment.windows(2) {
         let (before, after) = (&pair[0], &pair[1]);

@@ -21,6 +21,9 @@ pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024 - 16 * 1024;
 /// Bytes of one encoded operation: header, signature, salt, payload and their framing.
 pub const OPERATION_BYTES_MAX: usize = HEADER_BYTES_MAX + PAYLOAD_BYTES_MAX + 256;
 
+/// Bytes that an operation counts for beside its header and payload: signature, salt and their framing, rounded up.
+pub const OPERATION_EXTRA_BYTES: usize = 100;
+
 /// Dependencies of one operation: the newest heads seen, not all of them.
 pub const DEPENDENCIES_MAX: usize = 16;
 

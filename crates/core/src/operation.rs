@@ -272,6 +272,12 @@ impl Operation {
         self.body.as_ref()
     }
 
+    /// Bytes that it counts for in a segment: what it takes on a link or in a bundle, at most.
+    pub fn size(&self) -> usize {
+        let payload = self.body.as_ref().map_or(0, |body| body.payload.len());
+        self.header_bytes.len() + payload + limits::OPERATION_EXTRA_BYTES
+    }
+
     /// The same operation without its words, as forgetting leaves it.
     pub fn without_body(mut self) -> Self {
         self.body = None;

@@ -3,10 +3,13 @@
 //! Strict means: small-order keys and non-canonical points are refused, and there is no batch verification, since
 //! libraries disagree on such edge cases and two replicas that disagree never converge again.
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 
 use crate::error::{Refusal, Result};
 use crate::id::{Fingerprint, ReplicaKey, Signature};
+use crate::operation::Operation;
 
 const OPERATION_DOMAIN: &[u8] = b"chrysalis/sig/op/1\0";
 
@@ -75,6 +78,36 @@ impl Verifier {
 /// Whether the author of an operation signed it.
 pub fn verify_operation(key: &ReplicaKey, fingerprint: &Fingerprint, signature: &Signature) -> Result<()> {
     verify(key, &operation_message(fingerprint), signature)
+}
+
+/// Signatures that were checked and hold. Checking needs nothing but the bytes, so several threads can do it before
+/// admission, which has an order to keep, begins.
+#[derive(Clone, Default, Debug)]
+pub struct Checked(BTreeSet<(ReplicaKey, Fingerprint, [u8; Signature::LENGTH])>);
+
+impl Checked {
+    /// Checks whether these keys signed these operations, and keeps what holds.
+    pub fn check<'o>(claimed: impl IntoIterator<Item = (ReplicaKey, &'o Operation)>) -> Self {
+        let holds = |(key, operation): &(ReplicaKey, &Operation)| {
+            verify_operation(key, &operation.fingerprint, &operation.signature).is_ok()
+        };
+        let held = claimed.into_iter().filter(holds);
+        Self(held.map(|(key, operation)| (key, operation.fingerprint, operation.signature.0)).collect())
+    }
+
+    /// What either found.
+    pub fn join(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// As [`verify_operation`], without the work where it was done already.
+    pub fn verify_operation(&self, key: &ReplicaKey, operation: &Operation) -> Result<()> {
+        if self.0.contains(&(*key, operation.fingerprint, operation.signature.0)) {
+            return Ok(());
+        }
+        verify_operation(key, &operation.fingerprint, &operation.signature)
+    }
 }
 
 #[cfg(test)]

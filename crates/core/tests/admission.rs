@@ -5,12 +5,13 @@
 mod common;
 
 use chrysalis_core::Refusal;
-use chrysalis_core::admit::{Admission, Missing, admit_body, is_embargoed};
+use chrysalis_core::admit::{Admission, AdmitError, Missing, admit_body, admit_checked, admit_segment, is_embargoed};
 use chrysalis_core::id::{Commitment, Fingerprint, LogId, Salt, Signature};
 use chrysalis_core::limits;
 use chrysalis_core::member::Space;
 use chrysalis_core::operation::{Body, Header, Kind, Operation};
-use chrysalis_core::payload::Payload;
+use chrysalis_core::payload::{Change, Field, Payload, Value};
+use chrysalis_core::sign::Checked;
 use common::{Author, MemoryLedger, ledger_of, note, open_space, opened, refusal_code};
 
 /// An operation with another signature, as a meddler between two replicas makes it.
@@ -231,6 +232,46 @@ fn a_segment_of_65_operations_is_too_large_and_one_of_64_is_not() {
     let mut ledger = MemoryLedger::new(&open_space());
     assert_eq!(refusal_code(ledger.offer(&log)), "too_large");
     ledger.accept(&log[..64]);
+}
+
+/// A memory of so many letters.
+fn long(length: usize) -> Payload {
+    let Payload::Write(mut write) = note("long") else { panic!("a note is a write") };
+    let value = Value::Text("x".repeat(length));
+    write.changes = vec![Change::Register { field: Field::Content, value, replaces: Vec::new() }];
+    Payload::Write(write)
+}
+
+#[test]
+fn a_segment_of_too_many_bytes_is_refused_unless_it_is_one_operation() {
+    let (mut author, open) = opened(1);
+    let log: Vec<Operation> = [vec![open], (0..5).map(|_| author.say(long(60_000), &[])).collect()].concat();
+    let mut ledger = MemoryLedger::new(&open_space());
+    assert_eq!(refusal_code(ledger.offer(&log)), "too_large");
+    ledger.accept(&log[..5]);
+    ledger.accept(&log[5..]);
+    let large = author.say(long(300_000), &[]);
+    assert!(large.size() > limits::SEGMENT_BYTES_MAX);
+    ledger.accept(&[large]);
+}
+
+#[test]
+fn a_seal_that_was_checked_before_admits_the_same_and_saves_no_forged_one() {
+    let (mut author, open) = opened(1);
+    let log = [vec![open], run(&mut author, 3)].concat();
+    let ledger = MemoryLedger::new(&open_space());
+    let (seal, key) = (log.last().unwrap(), author.key.public());
+    let (held, none) = (Checked::check([(key, seal)]), Checked::default());
+    let admitted = admit_segment(&ledger, log.clone());
+    assert!(matches!(&admitted, Ok(Admission::Admitted(news)) if news.len() == 4));
+    assert_eq!(admit_checked(&ledger, log.clone(), &held), admitted);
+    // With another signature it is not the seal that was checked, and the wrong one is not among those that hold.
+    let forged = [&log[..3], &[resigned(seal, Signature([7; 64]))]].concat();
+    let wrong = Checked::check([(key, forged.last().unwrap())]);
+    for checked in [none, held.clone(), wrong.clone(), held.join(wrong)] {
+        let refused = admit_checked(&ledger, forged.clone(), &checked);
+        assert_eq!(refused, Err(AdmitError::Refused(Refusal::BadSignature)));
+    }
 }
 
 #[test]

@@ -4,11 +4,12 @@
 //! said again in a new epoch, before the fork makes it void: an accident loses nothing.
 
 use chrysalis_core::Refusal;
-use chrysalis_core::admit::{Admission, AdmitError, LogFacts, Missing, Verified, admit_body, admit_segment};
+use chrysalis_core::admit::{Admission, AdmitError, LogFacts, Missing, Verified, admit_body, admit_checked};
 use chrysalis_core::fork::{Cut, Proof};
 use chrysalis_core::member::log_id;
 use chrysalis_core::operation::Operation;
 use chrysalis_core::payload::Payload;
+use chrysalis_core::sign::Checked;
 use rusqlite::Connection;
 
 use crate::edit::Edit;
@@ -20,6 +21,9 @@ use crate::writer::TransactionState as _;
 
 /// Headers kept of the void branches of one log: what honest operations depend on is far less.
 const VOID_HEADERS_MAX: i64 = 4_096;
+
+/// Proofs kept about logs of which nothing is here: a space has far fewer logs that forked before anyone met them.
+const IDLE_PROOFS_MAX: i64 = 4_096;
 
 /// What became of a segment.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,8 +48,21 @@ impl Turn {
     /// # Errors
     /// Faults of the disk; what is wrong with the bytes is [`Accepted::Refused`].
     pub fn accept(&mut self, connection: &Connection, segment: Vec<Operation>) -> Result<Accepted, StoreError> {
+        self.accept_checked(connection, segment, &Checked::default())
+    }
+
+    /// As [`Turn::accept`], where the seal may have been checked before.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn accept_checked(
+        &mut self,
+        connection: &Connection,
+        segment: Vec<Operation>,
+        checked: &Checked,
+    ) -> Result<Accepted, StoreError> {
         let words = self.missing_words(connection, &segment)?;
-        let admission = admit_segment(&self.views(connection).tables, segment);
+        let admission = admit_checked(&self.views(connection).tables, segment, checked);
         match admission {
             Err(AdmitError::Refused(refusal)) => Ok(Accepted::Refused(refusal)),
             Err(AdmitError::Fault(fault)) => Err(fault),
@@ -113,8 +130,25 @@ impl Turn {
         if connection.prepare_cached(sql)?.exists((cut.log.as_bytes(), cut.sequence as i64))? {
             return Ok(Ok(false));
         }
+        if !self.may_keep_proof(connection, &cut)? {
+            return Ok(Ok(false));
+        }
         self.take_fork(connection, Some((proof, cut)), &[])?;
         Ok(Ok(true))
+    }
+
+    /// Whether a proof may take room: one about a log that is here always, others while they are few. Anyone can make keys
+    /// without end, and prove something of each.
+    fn may_keep_proof(&self, connection: &Connection, cut: &Cut) -> Result<bool, StoreError> {
+        let tables = self.views(connection).tables;
+        if let Some((number, _, _)) = tables.find_log(&cut.log)?
+            && tables.last(number)?.is_some()
+        {
+            return Ok(true);
+        }
+        let sql = "SELECT count(*) FROM log_state WHERE count = 0 AND proven IS NOT NULL";
+        let count: i64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(count < IDLE_PROOFS_MAX)
     }
 
     /// Voids a forked log from the fork on. If it is the own one, says again what both branches said.

@@ -33,7 +33,7 @@ pub(crate) fn rows_changed_since(views: &Views<'_>, at_ms: i64, filter: &Filter)
         then.execute("INSERT INTO waiting VALUES(?1, ?2)", (id, number))?;
     }
     let tables = Tables { connection: &then, space: views.tables.space };
-    Views { tables, space: views.space, now_ms: u64::try_from(at_ms).unwrap_or(0), fresh: Default::default() }
+    Views { tables, space: views.space, now_ms: u64::try_from(at_ms).unwrap_or(0), memo: Default::default() }
         .rebuild_part()?;
     rows(&then, filter)
 }

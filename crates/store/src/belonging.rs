@@ -168,7 +168,7 @@ pub(crate) fn move_into(
 fn memories_of(connection: &Connection, turn: &Turn, old: &Space) -> Result<Vec<Brought>, StoreError> {
     let now_ms = (turn.shared().clock)();
     let tables = Tables { connection, space: old.id() };
-    let views = Views { tables, space: old, now_ms, fresh: Default::default() };
+    let views = Views { tables, space: old, now_ms, memo: Default::default() };
     let sql = "SELECT number, id, agent, created_at FROM memory WHERE expires_at IS NULL OR expires_at > ?1
                ORDER BY created_at, number";
     let mut statement = connection.prepare(sql)?;

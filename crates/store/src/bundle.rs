@@ -20,7 +20,7 @@ use crate::accept::Accepted;
 use crate::error::StoreError;
 use crate::folder::sync_folder;
 use crate::ledger::{Tables, damaged};
-use crate::segments::{Segments, size};
+use crate::segments::Segments;
 use crate::store::Store;
 use crate::turn::random;
 
@@ -355,7 +355,7 @@ impl Import<'_> {
                 Accepted::Forked => self.report.known += segment.len(),
                 Accepted::Refused(refusal) => self.refuse(offset, refusal.code(), refusal.to_string()),
                 Accepted::Waiting(_) if self.waiting_bytes < WAITING_BYTES_MAX => {
-                    self.waiting_bytes += segment.iter().map(size).sum::<usize>();
+                    self.waiting_bytes += segment.iter().map(Operation::size).sum::<usize>();
                     self.waiting.push((offset, segment));
                 }
                 Accepted::Waiting(_) => {

@@ -107,7 +107,7 @@ impl Store {
 
     pub(crate) fn views<'a>(&'a self, connection: &'a Connection) -> Views<'a> {
         let now_ms = (self.shared.clock)();
-        Views { tables: self.tables(connection), space: &self.shared.space, now_ms, fresh: Default::default() }
+        Views { tables: self.tables(connection), space: &self.shared.space, now_ms, memo: Default::default() }
     }
 
     /// The operations that a memory is the join of, in order of arrival; for a forgotten one, what forgot it.

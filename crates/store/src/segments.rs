@@ -26,11 +26,6 @@ pub(crate) struct Segments<'a> {
     order: BinaryHeap<Reverse<(i64, LogNumber)>>,
 }
 
-/// What an operation takes on the wire, at most.
-pub(crate) fn size(operation: &Operation) -> usize {
-    operation.header_bytes().len() + operation.body().map_or(0, |body| body.payload.len()) + 100
-}
-
 impl<'a> Segments<'a> {
     /// The operations of each log from a place on and before another.
     pub(crate) fn of(
@@ -62,7 +57,7 @@ impl<'a> Segments<'a> {
         let (mut taken, mut bytes) = (Vec::new(), 0);
         while bytes < bytes_max {
             let Some(segment) = self.next()? else { break };
-            bytes += segment.iter().map(size).sum::<usize>();
+            bytes += segment.iter().map(Operation::size).sum::<usize>();
             taken.push(segment);
         }
         Ok(taken)
@@ -92,12 +87,14 @@ impl<'a> Segments<'a> {
             self.places.insert(log, (next + sealed as u64, end));
             return Ok(run);
         }
-        // A fork or a removal took the seal. The last signature that holds serves as well.
-        self.places.remove(&log);
+        // A fork or a removal took the seal, or words that came later made the run too long for it. The last signature
+        // that holds serves as well.
         let (_, facts) = self.tables.log_facts(log)?;
         while run.last().is_some_and(|last| !is_signed(&facts.replica, last)) {
             run.pop();
         }
+        let next = if run.is_empty() { end } else { next + run.len() as u64 };
+        self.places.insert(log, (next, end));
         Ok(run)
     }
 
@@ -113,8 +110,9 @@ impl<'a> Segments<'a> {
         let (mut run, mut sealed, mut bytes) = (Vec::new(), 0, 0);
         while let Some(row) = rows.next()? {
             let stored = RawOperation::read(row)?.parse()?;
-            bytes += size(&stored.operation);
-            if sealed > 0 && (bytes > limits::SEGMENT_BYTES_MAX || self.waits(log, &stored.operation)?) {
+            bytes += stored.operation.size();
+            let is_full = !run.is_empty() && bytes > limits::SEGMENT_BYTES_MAX;
+            if is_full || sealed > 0 && self.waits(log, &stored.operation)? {
                 break;
             }
             run.push(stored.operation);

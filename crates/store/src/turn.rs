@@ -133,7 +133,7 @@ impl Turn {
             tables: self.tables(connection),
             space: &self.shared.space,
             now_ms: (self.shared.clock)(),
-            fresh: Default::default(),
+            memo: Default::default(),
         }
     }
 

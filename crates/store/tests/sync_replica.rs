@@ -5,7 +5,7 @@
 mod sync_common;
 
 use chrysalis_core::admit::Missing;
-use chrysalis_core::id::{Fingerprint, LogId};
+use chrysalis_core::id::{Fingerprint, LogId, Signature};
 use chrysalis_core::member::Role;
 use chrysalis_core::operation::Operation;
 use chrysalis_core::sync::replica::{Intake, LogState, Mark, Outcome, Replica, Segment, Tip, Want};
@@ -33,8 +33,12 @@ fn own(store: &Store) -> LogId {
 /// Many memories in one transaction, so that they are many operations and few waits.
 fn say_many(store: &Store, prefix: &str, count: usize) {
     store.begin_batch().unwrap();
-    (0..count).for_each(|number| say(store, &format!("{prefix}{number}"), &format!("{prefix} number {number}")));
+    say_many_in_batch(store, prefix, count);
     store.commit_batch().unwrap();
+}
+
+fn say_many_in_batch(store: &Store, prefix: &str, count: usize) {
+    (0..count).for_each(|number| say(store, &format!("{prefix}{number}"), &format!("{prefix} number {number}")));
 }
 
 #[test]
@@ -380,4 +384,70 @@ fn a_restored_store_that_wrote_before_it_heard_says_both_branches_again() {
     assert_eq!(Speaker(&store).state(&log).unwrap().unwrap(), cut);
     assert_eq!(store.logical_digest().unwrap(), friend.logical_digest().unwrap());
     [&store, &friend].into_iter().for_each(assert_holds);
+}
+
+#[test]
+fn words_that_come_after_their_headers_leave_runs_that_others_admit() {
+    let (folder, one, other) = pair();
+    let long = "x".repeat(60_000);
+    one.begin_batch().unwrap();
+    (0..20).for_each(|number| say(&one, &format!("a{number}"), &long));
+    one.commit_batch().unwrap();
+    let whole = everything(&one);
+    let bare = |operation: &Operation| match operation.header().sequence {
+        0 => operation.clone(),
+        _ => operation.clone().without_body(),
+    };
+    let headers: Segment = whole.iter().flatten().map(bare).collect();
+    assert_eq!(take(&other, offers(&one, [headers])), [Outcome::Stored(21)]);
+    take(&other, offers(&one, whole));
+    assert_eq!(content(&other, "a19").unwrap().len(), long.len());
+    let third = open(&folder.path().join("third"));
+    let segments = everything(&other);
+    assert!(segments.iter().all(|run| run.iter().map(Operation::size).sum::<usize>() <= limits::SEGMENT_BYTES_MAX));
+    let outcomes = take(&third, offers(&other, segments));
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Stored(1..))), "{outcomes:?}");
+    pull(&third, &one);
+    assert_eq!(one.logical_digest().unwrap(), third.logical_digest().unwrap());
+    assert_holds(&third);
+}
+
+#[test]
+fn single_operations_are_checked_alike_whether_few_or_many_come_at_once() {
+    let (folder, one, other) = pair();
+    say_many(&one, "a", 40);
+    let singles: Vec<Segment> = everything(&one).into_iter().flatten().map(|operation| vec![operation]).collect();
+    let mut forged = singles.clone();
+    let last = forged.last_mut().unwrap();
+    let body = last[0].body().cloned();
+    last[0] = Operation::from_parts(last[0].header_bytes(), Signature([7; 64]), body).unwrap();
+    let outcomes = take(&other, offers(&one, forged));
+    let (refused, stored) = outcomes.split_last().unwrap();
+    assert_eq!(stored, vec![Outcome::Stored(1); 40]);
+    assert_eq!(*refused, Outcome::Refused(Refusal::BadSignature));
+    let third = open(&folder.path().join("third"));
+    singles.into_iter().for_each(|single| assert_eq!(take(&third, offers(&one, [single])), [Outcome::Stored(1)]));
+    pull(&third, &one);
+    assert_eq!(third.logical_digest().unwrap(), one.logical_digest().unwrap());
+    [&other, &third].into_iter().for_each(assert_holds);
+}
+
+#[test]
+fn a_run_that_forgets_withdraws_and_edits_among_new_memories_says_the_same_as_its_author() {
+    let (_folder, one, other) = pair();
+    one.begin_batch().unwrap();
+    say_many_in_batch(&one, "a", 5);
+    one.forget("a1", "", false).unwrap();
+    say(&one, "b", "new again");
+    one.forget("a2", "", true).unwrap();
+    say(&one, "c", "a2 number 2");
+    say(&one, "a3", "edited");
+    say_many_in_batch(&one, "d", 5);
+    one.commit_batch().unwrap();
+    assert_eq!(take(&other, offers(&one, everything(&one))).len(), 1, "all of it is one run");
+    pull(&other, &one);
+    assert_eq!(one.logical_digest().unwrap(), other.logical_digest().unwrap());
+    assert_eq!((content(&other, "a1"), content(&other, "c")), (None, content(&one, "c")));
+    assert_eq!(content(&other, "a3").unwrap(), "edited");
+    assert_holds(&other);
 }

@@ -13,9 +13,6 @@ use crate::sign;
 use crate::sync::memory::{Kept, KeptLog, MemoryReplica};
 use crate::sync::replica::{Intake, LogState, Mark, Outcome, Replica, Segment, Tip, Want};
 
-/// Bytes that an operation takes in a segment, beside header and payload.
-const OPERATION_EXTRA_BYTES: usize = 100;
-
 type Answer<T> = Result<T, Infallible>;
 
 /// Groups operations, in order of arrival, into runs of one log that end in a checked seal.
@@ -48,8 +45,15 @@ impl<'a> Runs<'a> {
             part.pop();
         }
         let Some(first) = part.first() else { return };
-        let bytes = part.iter().map(|kept| size(kept.operation())).sum::<usize>();
+        let bytes = part.iter().map(|kept| kept.operation().size()).sum::<usize>();
         let back = first.operation().header().back;
+        if part.len() > 1 && bytes > limits::SEGMENT_BYTES_MAX {
+            // Words that came later made it too long for its seal: each signature serves for its own operation.
+            self.close();
+            let signed = part.into_iter().take_while(|kept| holds(kept));
+            self.done.extend(signed.map(|kept| vec![kept.operation().clone()]));
+            return;
+        }
         let joined = self.run.last().is_some_and(|last| back == Some(last.operation().fingerprint()));
         let fits = self.run.len() + part.len() <= limits::SEGMENT_OPERATIONS_MAX
             && self.run_bytes + bytes <= limits::SEGMENT_BYTES_MAX;
@@ -79,11 +83,6 @@ fn holds(kept: &Kept) -> bool {
     let (operation, replica) = (kept.operation(), kept.verified.facts().replica);
     kept.verified.signature_checked()
         || sign::verify_operation(&replica, &operation.fingerprint(), operation.signature()).is_ok()
-}
-
-fn size(operation: &Operation) -> usize {
-    let body = operation.body().map_or(0, |body| body.payload.len());
-    operation.header_bytes().len() + body + OPERATION_EXTRA_BYTES
 }
 
 impl MemoryReplica {
@@ -156,7 +155,7 @@ impl Replica for MemoryReplica {
         while let Some((_, (log, place))) = next.pop_first() {
             let Some(kept) = self.at(log, place) else { continue };
             runs.push(kept);
-            bytes += size(kept.operation());
+            bytes += kept.operation().size();
             // Only a seal may end the last run.
             if bytes >= bytes_max && kept.verified.signature_checked() {
                 break;
@@ -174,7 +173,7 @@ impl Replica for MemoryReplica {
         for (at, fingerprint) in self.arrivals.range(later) {
             let Some(kept) = self.operations.get(fingerprint).filter(|kept| self.counts(kept)) else { continue };
             runs.push(kept);
-            bytes += size(kept.operation());
+            bytes += kept.operation().size();
             if bytes >= bytes_max && kept.verified.signature_checked() {
                 reached = *at;
                 break;

@@ -1,5 +1,6 @@
 //! What a node asks of this store: [`Replica`], answered from disk.
 
+mod check;
 mod progress;
 mod reads;
 pub(crate) mod states;

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::states;
 use crate::error::StoreError;
 use crate::ledger::{RawOperation, STORED, Tables, damaged};
-use crate::segments::{Segments, size};
+use crate::segments::Segments;
 
 /// The operation that opened the present own log.
 pub(super) fn opening(connection: &Connection) -> Result<Option<Operation>, StoreError> {
@@ -117,7 +117,7 @@ pub(super) fn find(tables: &Tables<'_>, fingerprints: &[Fingerprint]) -> Result<
             None => void_header(tables.connection, wanted)?,
         };
         let Some(operation) = operation else { continue };
-        bytes += size(&operation);
+        bytes += operation.size();
         if bytes > limits::FRAME_BYTES_MAX && !found.is_empty() {
             break;
         }

@@ -1,6 +1,7 @@
 //! Taking in what one step of a node wants kept: one transaction, on disk when it returns.
 
 use chrysalis_core::fork::Proof;
+use chrysalis_core::sign::Checked;
 use chrysalis_core::sync::replica::{Intake, Offer, Outcome};
 use rusqlite::Connection;
 
@@ -17,17 +18,23 @@ impl Store {
                 "a batch takes in nothing from elsewhere until it is committed".to_owned(),
             ));
         }
-        let outcomes = self.writer.run(move |connection, turn| take(connection, turn, intake))?;
+        let checked = self.check_seals(&intake.offers)?;
+        let outcomes = self.writer.run(move |connection, turn| take(connection, turn, intake, &checked))?;
         self.erase_derived()?;
         Ok(outcomes)
     }
 }
 
-fn take(connection: &Connection, turn: &mut Turn, intake: Intake) -> Result<Vec<Outcome>, StoreError> {
+fn take(
+    connection: &Connection,
+    turn: &mut Turn,
+    intake: Intake,
+    checked: &Checked,
+) -> Result<Vec<Outcome>, StoreError> {
     let mut outcomes = Vec::with_capacity(intake.offers.len());
     for (_, offer) in intake.offers {
         outcomes.push(match offer {
-            Offer::Segment(segment) => outcome(turn.accept(connection, segment)?),
+            Offer::Segment(segment) => outcome(turn.accept_checked(connection, segment, checked)?),
             Offer::Proof(proof) => take_proof(connection, turn, &proof)?,
         });
     }

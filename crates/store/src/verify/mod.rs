@@ -197,7 +197,7 @@ impl Store {
 pub(crate) fn verify_through(connection: &Connection, space: &Space, now_ms: u64) -> Result<Verification, StoreError> {
     let tables = Tables { connection, space: space.id() };
     let ground = Ground::read(&tables)?;
-    let views = Views { tables, space, now_ms, fresh: Default::default() };
+    let views = Views { tables, space, now_ms, memo: Default::default() };
     let mut gathered = Gathered { problems: ground.problems.clone(), ..Gathered::default() };
     for chunk in chunks(connection)? {
         gathered.join(check_chunk(&views, &ground, chunk)?);

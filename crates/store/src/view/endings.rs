@@ -27,9 +27,7 @@ impl<'a> Views<'a> {
             Payload::Attest(vote) => (&vote.memory, None),
             _ => return Ok(false),
         };
-        let mut statement = self.connection().prepare_cached("SELECT owner FROM dead WHERE id = ?1")?;
-        let owners = statement.query_map([memory.as_str()], |row| row.get::<_, Vec<u8>>(0))?;
-        let owners = owners.collect::<Result<Vec<_>, _>>()?;
+        let owners = self.owners_of_death(memory.as_str())?;
         if !owners.is_empty() {
             let creator = self.creator(root.filter(|root| root != itself), signer)?;
             if owners.iter().any(|owner| owner.is_empty() || owner == creator.as_bytes()) {
@@ -42,6 +40,16 @@ impl<'a> Views<'a> {
         }
     }
 
+    /// For whom an id was forgotten.
+    fn owners_of_death(&self, id: &str) -> Result<Vec<Vec<u8>>, StoreError> {
+        if self.memo.quiet.get().is_some_and(|quiet| quiet.none_dead) {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.connection().prepare_cached("SELECT owner FROM dead WHERE id = ?1")?;
+        let owners = statement.query_map([id], |row| row.get::<_, Vec<u8>>(0))?;
+        Ok(owners.collect::<Result<_, _>>()?)
+    }
+
     /// Whose operation `root` is, by its header; the signer's own when there is none.
     pub(crate) fn creator(&self, root: Option<Fingerprint>, signer: ReplicaKey) -> Result<ReplicaKey, StoreError> {
         let Some(root) = root else { return Ok(signer) };
@@ -52,6 +60,9 @@ impl<'a> Views<'a> {
     }
 
     pub(super) fn says_withdrawn(&self, write: &Write) -> Result<bool, StoreError> {
+        if self.memo.quiet.get().is_some_and(|quiet| quiet.none_withdrawn) {
+            return Ok(false);
+        }
         let mut any = self.connection().prepare_cached("SELECT 1 FROM withdrawn LIMIT 1")?;
         if !any.exists([])? {
             return Ok(false);

@@ -5,11 +5,10 @@
 //! [`replay`] makes everything again.
 
 mod endings;
+mod memo;
 mod replay;
 mod rows;
 mod standing;
-
-use std::cell::Cell;
 
 use chrysalis_core::admit::{LogFacts, Verified, is_embargoed};
 use chrysalis_core::causality::LogNumber;
@@ -23,6 +22,8 @@ use crate::error::StoreError;
 use crate::ledger::{State, Stored, Tables, damaged};
 use crate::sync::states;
 
+pub(crate) use self::memo::Memo;
+use self::memo::Quiet;
 pub(crate) use self::replay::{Spoken, winners};
 pub(crate) use self::rows::KEPT_DOCUMENT_WRITES;
 pub use self::rows::SCORE_DEFAULT;
@@ -36,8 +37,8 @@ pub struct Views<'a> {
     pub space: &'a Space,
     /// The local clock, in ms since the Unix epoch: it delays effects and ends them, and decides nothing else.
     pub now_ms: u64,
-    /// The number that was given out last, through this value: nobody outside this transaction has seen it.
-    pub(crate) fresh: Cell<Option<i64>>,
+    /// What this value need not ask again.
+    pub(crate) memo: Memo,
 }
 
 /// An operation with the number of its log, its position, and whose it is.
@@ -62,6 +63,8 @@ struct Entered {
 struct Arrived<'v> {
     operation: &'v Operation,
     state: State,
+    /// Whether it is the first here that names its memory.
+    first: bool,
     position: i64,
     last: (u64, i64),
 }
@@ -98,7 +101,11 @@ impl<'a> Views<'a> {
         let mut entered = self.enter(first, false)?;
         let mut end: Option<Arrived<'_>> = None;
         for verified in run {
+            if run.len() > 1 {
+                self.remember_quiet()?;
+            }
             let arrived = self.take_one(verified, &entered)?;
+            self.forget_quiet_after(&arrived);
             if may_move_cuts(verified) {
                 // It may have been the log's own end.
                 entered = self.enter(verified, false)?;
@@ -156,7 +163,7 @@ impl<'a> Views<'a> {
             _ => None,
         };
         let position = self.tables.append(verified, log, state, memory, entered.own)?;
-        let arrived = Arrived { operation, state, position, last: (header.sequence, position) };
+        let arrived = Arrived { operation, state, first, position, last: (header.sequence, position) };
         if may_move_cuts(verified) {
             // Its effect may end this very log, and says then how far it stands.
             self.note_end(entered, &arrived)?;
@@ -235,7 +242,7 @@ impl<'a> Views<'a> {
     fn number_waiting(&self, id: &str) -> Result<i64, StoreError> {
         let number = self.next_change()?;
         self.connection().prepare_cached("INSERT INTO waiting VALUES(?1, ?2)")?.execute((id, number))?;
-        self.fresh.set(Some(number));
+        self.memo.fresh.set(Some(number));
         Ok(number)
     }
 
@@ -251,15 +258,30 @@ impl<'a> Views<'a> {
 
     /// The number under which a memory is known here.
     pub fn number_of(&self, id: &str) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT number FROM memory WHERE id = ?1 UNION ALL SELECT number FROM waiting WHERE id = ?1";
+        let sql = match self.memo.quiet.get() {
+            Some(quiet) if quiet.none_waiting => "SELECT number FROM memory WHERE id = ?1",
+            _ => "SELECT number FROM memory WHERE id = ?1 UNION ALL SELECT number FROM waiting WHERE id = ?1",
+        };
         let mut statement = self.connection().prepare_cached(sql)?;
         Ok(statement.query_row([id], |row| row.get(0)).optional()?)
     }
 
     /// The next number of the feed of changes. Numbers are never used twice, so no file confuses two memories.
     pub(crate) fn next_change(&self) -> Result<i64, StoreError> {
-        let sql = "UPDATE clock SET changed = changed + 1 RETURNING changed";
-        Ok(self.connection().prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+        let quiet = self.memo.quiet.get();
+        let newest = match quiet {
+            Some(quiet) => quiet.newest,
+            None => self.newest_change()?,
+        };
+        // Two statements: one that returns what it wrote builds a table of its own for that each time.
+        self.connection().prepare_cached("UPDATE clock SET changed = ?1 WHERE one = 1")?.execute([newest + 1])?;
+        self.memo.quiet.set(quiet.map(|quiet| Quiet { newest: newest + 1, ..quiet }));
+        Ok(newest + 1)
+    }
+
+    /// The number that was given out last.
+    fn newest_change(&self) -> Result<i64, StoreError> {
+        Ok(self.connection().prepare_cached("SELECT changed FROM clock")?.query_row([], |row| row.get(0))?)
     }
 
     /// The join of a memory's live operations.

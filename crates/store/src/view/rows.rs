@@ -47,6 +47,28 @@ pub(crate) type Lists = [Option<Vec<u8>>; 5];
 /// How many columns [`Projection::columns`] has.
 pub(crate) const PROJECTED: usize = 23;
 
+macro_rules! row_of_memory {
+    ($insert:literal, $uses:literal) => {
+        concat!(
+            $insert,
+            " INTO memory(number, id, changed, version, document, access_count, head, author, agent,
+                 created_at, updated_at, importance, confidence, conflicts, tier, memory_type, scope, thread, speaker,
+                 occurred_at, valid_from, valid_until, expires_at, tags, evidence, related, parents, metadata, content)
+             VALUES(?1, ?2, ?3, ?4, ?5, ",
+            $uses,
+            ", ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
+                 ?26, ?27, ?28)"
+        )
+    };
+}
+
+/// Shows a memory that nothing named before: it has no row yet, and nobody used it.
+const SHOW_NEW: &str = row_of_memory!("INSERT", "0");
+
+/// Shows a memory that may have a row, and uses.
+const SHOW_AGAIN: &str =
+    row_of_memory!("INSERT OR REPLACE", "(SELECT coalesce(sum(count), 0) FROM access WHERE memory = ?1)");
+
 impl Projection<'_> {
     /// Tags, evidence, related, parents, metadata.
     pub(crate) fn lists(&self) -> Lists {
@@ -168,7 +190,11 @@ impl<'a> Views<'a> {
             Some(origin) => (here(&origin.fingerprint)?.0, origin.created_ms),
             None => self.creation_by_header(head_position)?.unwrap_or((head_log, document.updated_ms())),
         };
-        let scores = scores(document, self.reading()?);
+        let reading = match self.memo.quiet.get() {
+            Some(quiet) => quiet.reading,
+            None => self.reading()?,
+        };
+        let scores = scores(document, reading);
         Ok(Some(Projection { document, content, agent: &head.agent, head: head_position, author, created_at, scores }))
     }
 
@@ -206,13 +232,7 @@ impl<'a> Views<'a> {
         } else {
             self.first_change(number)?
         };
-        let mut statement = self.connection().prepare_cached(
-            "INSERT OR REPLACE INTO memory(number, id, changed, version, document, access_count, head, author, agent,
-                 created_at, updated_at, importance, confidence, conflicts, tier, memory_type, scope, thread, speaker,
-                 occurred_at, valid_from, valid_until, expires_at, tags, evidence, related, parents, metadata, content)
-             VALUES(?1, ?2, ?3, ?4, ?5, (SELECT coalesce(sum(count), 0) FROM access WHERE memory = ?1), ?6, ?7, ?8, ?9,
-                 ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
-        )?;
+        let mut statement = self.connection().prepare_cached(if first { SHOW_NEW } else { SHOW_AGAIN })?;
         statement.raw_bind_parameter(1, number)?;
         statement.raw_bind_parameter(2, id)?;
         statement.raw_bind_parameter(3, changed)?;
@@ -236,12 +256,10 @@ impl<'a> Views<'a> {
     /// The feed position of a memory's first appearance: its own number when that was given out just now, as it mostly
     /// is. An older number may have been passed by those who follow the feed.
     pub(super) fn first_change(&self, number: i64) -> Result<i64, StoreError> {
-        if self.fresh.get() != Some(number) {
+        if self.memo.fresh.get() != Some(number) {
             return self.next_change();
         }
-        let mut statement = self.connection().prepare_cached("SELECT changed FROM clock")?;
-        let newest: i64 = statement.query_row([], |row| row.get(0))?;
-        if newest == number { Ok(number) } else { self.next_change() }
+        if self.newest_change()? == number { Ok(number) } else { self.next_change() }
     }
 
     pub(super) fn insert_tags_and_links(&self, number: i64, document: &Document) -> Result<(), StoreError> {
@@ -281,6 +299,7 @@ impl<'a> Views<'a> {
 
     /// Takes a memory out of everything that is read; operations that still name it keep its number.
     pub(super) fn hide(&self, number: i64, id: &str) -> Result<(), StoreError> {
+        self.memo.quiet.set(None);
         if self.is_shown(number)? {
             self.drop_tags_and_links(number)?;
             for sql in ["DELETE FROM memory WHERE number = ?1", "INSERT OR IGNORE INTO erasure VALUES(?1)"] {
