@@ -78,4 +78,4 @@ def _legend(drawing: Drawing, y: float) -> None:
         drawing.text(x + 28, y, name)
         x += 48 + 7 * len(name)
     drawing.line(x, y - 4, x + 22, y - 4, "mark thin dashed c3")
-    drawing.text(x + 28, y, "the formula, no loss")
+    drawing.text(x + 28, y, "the formula")
