@@ -132,11 +132,11 @@ impl Plan {
         Self { strangers: 3, manners: Manners { replays: 100, babbles: 100, ..Manners::default() }, ..Self::calm() }
     }
 
-    /// Forty replicas in memory and two stores, over links that break, with twins among them.
+    /// Twenty replicas in memory and two stores, over links that break, with twins among them.
     pub fn crowd() -> Self {
         Self {
             stores: 2,
-            memories: 40,
+            memories: 20,
             ticks: 100,
             weather: Weather { breaks_in_million: 200, silences_in_million: 100, delay_ms: (5, 80) },
             twins: 1,
@@ -233,7 +233,7 @@ pub const SCENARIOS: [Scenario; 12] = [
     Scenario { name: "strangers", about: "machines that are no members", plan: |_| Plan::strangers() },
     Scenario {
         name: "crowd",
-        about: "forty replicas in memory, over links that break, with twins",
+        about: "twenty replicas in memory, over links that break, with twins",
         plan: |_| Plan::crowd(),
     },
 ];

@@ -32,6 +32,11 @@ fn a_kill_at_any_write_and_a_full_disk_lose_nothing_acknowledged() {
 }
 
 #[test]
+fn restored_backups_and_clones_lose_nothing_that_another_replica_had() {
+    holds("accidents");
+}
+
+#[test]
 fn two_branches_of_a_log_are_proven_to_everyone() {
     holds("twins");
 }

@@ -4,18 +4,20 @@
 //! said again in a new epoch, before the fork makes it void: an accident loses nothing.
 
 use chrysalis_core::Refusal;
-use chrysalis_core::admit::{Admission, AdmitError, LogFacts, Missing, Verified, admit_body, admit_checked};
+use chrysalis_core::admit::{
+    Admission, AdmitError, Ledger as _, LogFacts, Missing, Verified, admit_body, admit_checked,
+};
 use chrysalis_core::fork::{Cut, Proof};
 use chrysalis_core::member::log_id;
 use chrysalis_core::operation::Operation;
-use chrysalis_core::payload::Payload;
+use chrysalis_core::payload::{Forget, Payload};
 use chrysalis_core::sign::Checked;
 use rusqlite::Connection;
 
 use crate::edit::Edit;
 
 use crate::error::StoreError;
-use crate::store::{Remember, forget_one, remember_one};
+use crate::store::{Remember, remember_one};
 use crate::turn::Turn;
 use crate::writer::TransactionState as _;
 
@@ -159,9 +161,13 @@ impl Turn {
         void: &[Verified],
     ) -> Result<(), StoreError> {
         let own = self.shared().key.public();
-        let theirs = void.iter().filter(|one| one.facts().replica == own);
-        let mut lost: Vec<(u64, Payload)> =
-            theirs.filter_map(|one| Some((one.operation().header().lamport, one.payload()?.clone()))).collect();
+        let mut lost: Vec<(u64, Payload)> = Vec::new();
+        for one in void.iter().filter(|one| one.facts().replica == own) {
+            // Known already: said again when it came first.
+            if self.views(connection).tables.known(&one.operation().fingerprint())?.is_none() {
+                lost.extend(one.payload().map(|payload| (one.operation().header().lamport, payload.clone())));
+            }
+        }
         if let Some((proof, cut)) = proof {
             if proof.replica == own {
                 lost.extend(self.said_since(connection, &cut)?);
@@ -197,9 +203,9 @@ impl Turn {
                 let wanted = Remember { id: Some(write.memory.as_str().to_owned()), edit: Edit::of(&write) };
                 remember_one(connection, self, &write.agent, wanted).map(drop)
             }
-            Payload::Forget(forget) => {
-                forget_one(connection, self, forget.memory, forget.reason, forget.withdrawal.is_some()).map(drop)
-            }
+            // As it was: what it forgot here is gone and known under no number, and others still have it.
+            Payload::Forget(forget) if self.is_forgotten(connection, &forget)? => Ok(()),
+            Payload::Forget(forget) => self.say(connection, Payload::Forget(forget), None).map(drop),
             Payload::Open(_) => Ok(()),
             other => self.say(connection, other, None).map(drop),
         };
@@ -208,6 +214,14 @@ impl Turn {
             Err(StoreError::Refused(..) | StoreError::NotFound(_) | StoreError::Invalid(_)) => Ok(()),
             other => other,
         }
+    }
+
+    /// Whether a forgetting of this replica's own, or one that binds all, stands already.
+    fn is_forgotten(&self, connection: &Connection, forget: &Forget) -> Result<bool, StoreError> {
+        let own = self.shared().key.public();
+        let sql = "SELECT 1 FROM dead WHERE id = ?1 AND owner IN (x'', ?2)";
+        let dead = connection.prepare_cached(sql)?.exists((forget.memory.as_str(), own.as_bytes()))?;
+        Ok(dead && forget.withdrawal.is_none())
     }
 
     fn void_from(&mut self, connection: &Connection, proof: &Proof, cut: Cut) -> Result<(), StoreError> {

@@ -160,10 +160,32 @@ impl Tables<'_> {
         Ok(None)
     }
 
-    /// Whether an operation has had its effect, or never will: what it wrote need not be remembered as replaced.
-    pub fn is_settled(&self, wanted: &Fingerprint) -> Result<bool, StoreError> {
-        let state = self.stored(wanted)?.map(|stored| stored.state);
-        Ok(state.is_some_and(|state| !matches!(state, State::Embargoed | State::Absent)))
+    /// The log of an operation and its hybrid time, whichever branch it stands in: what follows from a header must not
+    /// depend on which branch came first.
+    pub(crate) fn origin(&self, wanted: &Fingerprint) -> Result<Option<(LogNumber, u64)>, StoreError> {
+        if let Some(stored) = self.stored(wanted)? {
+            return Ok(Some((stored.log, stored.operation.header().hybrid_ms)));
+        }
+        let sql = "SELECT log, header FROM void_header WHERE fingerprint = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?));
+        let Some((log, bytes)) = statement.query_row([wanted.as_bytes()], read).optional()? else { return Ok(None) };
+        let header = Header::decode(&bytes).map_err(|refusal| damaged(format!("a void header: {refusal}")))?;
+        Ok(Some((log, header.hybrid_ms)))
+    }
+
+    /// Whether an operation has had its effect, or never will: what it wrote need not be remembered as replaced. One of
+    /// another branch is void, and words that never came and whose time is over don't come any more.
+    pub fn is_settled(&self, wanted: &Fingerprint, now_ms: u64) -> Result<bool, StoreError> {
+        let Some(stored) = self.stored(wanted)? else {
+            let mut statement = self.connection.prepare_cached("SELECT 1 FROM void_header WHERE fingerprint = ?1")?;
+            return Ok(statement.exists([wanted.as_bytes()])?);
+        };
+        Ok(match stored.state {
+            State::Embargoed => false,
+            State::Absent => stored.operation.header().expires_ms.is_some_and(|at| at <= now_ms),
+            _ => true,
+        })
     }
 
     /// Whether an operation stands here without words that it could still be given.

@@ -125,3 +125,57 @@ fn a_restored_backup_goes_on_where_others_know_it_stood() {
     assert_eq!(store.head().unwrap().last.unwrap().sequence, 3);
     assert_eq!(friend.verify(None, |_, _| ()).unwrap().problems, []);
 }
+
+#[test]
+fn a_forgetting_in_a_branch_that_became_void_is_said_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other, friend] = ["one", "other", "friend"].map(|name| folder.path().join(name));
+    let store = open(&one);
+    say(&store, "secret", "said before the copy");
+    store.close().unwrap();
+    copied_machine(&one, &other);
+    let (one, other, friend) = (open(&one), open(&other), open(&friend));
+    exchange(&one, &friend, folder.path());
+    one.forget("secret", "", false).unwrap();
+    say(&other, "right", "said on the other side");
+    for _ in 0..2 {
+        exchange(&other, &one, folder.path());
+        exchange(&one, &other, folder.path());
+        exchange(&one, &friend, folder.path());
+        exchange(&friend, &one, folder.path());
+    }
+    for store in [&one, &other, &friend] {
+        assert_eq!(contents(store), [("right".to_owned(), "said on the other side".to_owned())]);
+        assert_eq!(store.verify(None, |_, _| ()).unwrap().problems, []);
+    }
+    assert_eq!(one.logical_digest().unwrap(), friend.logical_digest().unwrap());
+}
+
+#[test]
+fn a_memory_reads_alike_whichever_branch_of_its_creators_log_came_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["one", "other", "left-first", "right-first"];
+    let [one, other, left_first, right_first] = names.map(|name| folder.path().join(name));
+    let store = open(&one);
+    say(&store, "before", "said before the copy");
+    store.close().unwrap();
+    copied_machine(&one, &other);
+    let (one, other) = (open(&one), open(&other));
+    let (left_first, right_first) = (open(&left_first), open(&right_first));
+    say(&one, "left", "said on the one side");
+    say(&other, "right", "said on the other side");
+    exchange(&one, &left_first, folder.path());
+    exchange(&other, &right_first, folder.path());
+    // Only the edits are left once the branches are void: who created the memories stands in void headers.
+    say(&left_first, "left", "edited");
+    say(&right_first, "right", "edited");
+    for _ in 0..2 {
+        exchange(&left_first, &right_first, folder.path());
+        exchange(&right_first, &left_first, folder.path());
+    }
+    assert_eq!(contents(&left_first).len(), 3);
+    assert_eq!(left_first.logical_digest().unwrap(), right_first.logical_digest().unwrap());
+    for store in [&left_first, &right_first] {
+        assert_eq!(store.verify(None, |_, _| ()).unwrap().problems, []);
+    }
+}

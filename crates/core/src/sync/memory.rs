@@ -199,7 +199,9 @@ impl MemoryReplica {
             Admission::Admitted(news) => {
                 let count = news.len();
                 self.keep(news);
-                self.wordless.extend(wordless.into_iter().filter(|one| self.operations.contains_key(one)));
+                let counting = |one: &Fingerprint| self.operations.get(one).is_some_and(|kept| self.counts(kept));
+                let counting: Vec<_> = wordless.into_iter().filter(counting).collect();
+                self.wordless.extend(counting);
                 let words = came.into_iter().filter(|operation| self.take_words(operation)).count();
                 Ok(Outcome::Stored(count + words))
             }

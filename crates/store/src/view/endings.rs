@@ -53,8 +53,8 @@ impl<'a> Views<'a> {
     /// Whose operation `root` is, by its header; the signer's own when there is none.
     pub(crate) fn creator(&self, root: Option<Fingerprint>, signer: ReplicaKey) -> Result<ReplicaKey, StoreError> {
         let Some(root) = root else { return Ok(signer) };
-        match self.tables.place(&root)? {
-            Some((place, _)) => Ok(self.tables.log_facts(place.log)?.1.replica),
+        match self.tables.origin(&root)? {
+            Some((log, _)) => Ok(self.tables.log_facts(log)?.1.replica),
             None => Ok(signer),
         }
     }

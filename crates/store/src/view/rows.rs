@@ -147,7 +147,7 @@ impl<'a> Views<'a> {
     /// Drops from a document the marks of replaced values that can't come any more, so that it stays small.
     pub(crate) fn settle(&self, document: &mut Document) -> Result<(), StoreError> {
         let fault = RefCell::new(None);
-        document.settle(|seen| match self.tables.is_settled(seen) {
+        document.settle(|seen| match self.tables.is_settled(seen, self.now_ms) {
             Ok(settled) => settled,
             Err(error) => {
                 fault.replace(Some(error));
@@ -204,8 +204,7 @@ impl<'a> Views<'a> {
         let Some(body) = stored.operation.body() else { return Ok(None) };
         let Ok(Payload::Write(write)) = Payload::decode(Kind::Write, &body.payload) else { return Ok(None) };
         let Some(root) = write.root else { return Ok(None) };
-        let root = self.tables.stored(&root)?;
-        Ok(root.map(|root| (root.log, root.operation.header().hybrid_ms)))
+        self.tables.origin(&root)
     }
 
     pub(super) fn show(

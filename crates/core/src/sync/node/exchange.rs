@@ -202,6 +202,7 @@ impl<R: Replica> Step<'_, R> {
             link.note_has(theirs.log, theirs.count.min(count));
             if theirs.count > count && until(cut) > count {
                 link.claim(*theirs, now_ms);
+                self.note_ahead(id, theirs);
             } else if theirs.count == count && count > 0 && here.is_some_and(|state| state.tip != theirs.tip) {
                 self.search_fork(id, theirs, count);
             } else if self.node.own_logs.contains(&theirs.log) {
@@ -237,6 +238,19 @@ impl<R: Replica> Step<'_, R> {
         }
         self.note_count(id, theirs.log, theirs.count);
         Ok(())
+    }
+
+    /// A peer has more of one of our own logs than we do: this replica is an old copy, and must not write there before
+    /// the rest has come. Its end is not compared, since nobody here knows it.
+    fn note_ahead(&mut self, id: LinkId, theirs: &LogState) {
+        let key = self.node.links.get(&id).and_then(|link| link.key);
+        let news = self.node.ahead.get(&theirs.log).is_none_or(|known| *known < theirs.count);
+        let Some(key) = key.filter(|_| news && self.node.own_logs.contains(&theirs.log)) else { return };
+        self.node.ahead.insert(theirs.log, theirs.count);
+        let known = self.node.notes.acknowledged.entry((key, theirs.log)).or_insert(0);
+        *known = theirs.count.max(*known);
+        // At once: what is written before this is on disk forks the log.
+        self.node.notes.since_ms = Some(0);
     }
 
     /// Notes how much of an own log a peer has on disk, if that is more than was noted before.

@@ -65,6 +65,8 @@ pub struct Node {
     root: Option<exchange::Root>,
     notes: Notes,
     own_logs: BTreeSet<LogId>,
+    /// How much peers claim to have of those of our own logs of which less is here.
+    ahead: BTreeMap<LogId, u64>,
     clocks: Clocks,
     wake_ms: Option<u64>,
 }
@@ -109,6 +111,7 @@ impl Node {
             root: None,
             notes: Notes::default(),
             own_logs: BTreeSet::new(),
+            ahead: BTreeMap::new(),
             clocks: Clocks::default(),
             wake_ms: None,
         }
