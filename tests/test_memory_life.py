@@ -41,6 +41,24 @@ CALLS = {
     "watch": lambda memory: memory.watch(),
     "verify": lambda memory: memory.verify(),
     "stats": lambda memory: memory.stats(),
+    "proofs": lambda memory: memory.proofs(),
+    "role": lambda memory: memory.role,
+    "robust": lambda memory: memory.robust,
+    "configure": lambda memory: memory.configure(robust=True),
+    "invite": lambda memory: memory.invite(),
+    "members": lambda memory: memory.members(),
+    "remove": lambda memory: memory.remove("x"),
+    "attest": lambda memory: memory.attest("x", 0.5),
+    "validate": lambda memory: memory.validate("x"),
+    "peers": lambda memory: memory.peers(),
+    "add_peer": lambda memory: memory.add_peer("wss://hub.example:4444"),
+    "forget_peer": lambda memory: memory.forget_peer("wss://hub.example:4444"),
+    "status": lambda memory: memory.status(),
+    "sync_state": lambda memory: memory.sync_state("x"),
+    "synced": lambda memory: memory.synced(),
+    "sync_once": lambda memory: memory.sync_once("ws://127.0.0.1:9"),
+    "merge": lambda memory: memory.merge(memory),
+    "receipt": lambda memory: memory.receipt("x"),
     "export": lambda memory: memory.export("bundle"),
     "rebuild": lambda memory: memory.rebuild(),
     "create_working_memory": lambda memory: memory.create_working_memory("x"),
@@ -60,7 +78,7 @@ def test_after_closing_every_call_says_so(tmp_path, name):
 
 def test_every_public_method_is_in_the_list_above():
     public = {name for name in dir(ChrysalisMemory) if not name.startswith("_")}
-    assert public - set(CALLS) == {"close", "import_", "path", "public_key"}
+    assert public - set(CALLS) == {"brought_along", "close", "closed", "import_", "path", "public_key"}
 
 
 def test_closing_twice_is_no_error_and_ends_the_thread(tmp_path):

@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -196,7 +196,10 @@ class Network:
         if threading.current_thread() is self._thread:
             question.close()
             raise ValueError("the network can't be asked from within its own events")
-        return asyncio.run_coroutine_threadsafe(question, loop).result(_ASK_S)
+        try:
+            return asyncio.run_coroutine_threadsafe(question, loop).result(_ASK_S)
+        except CancelledError as error:
+            raise LinkClosed("the network stopped meanwhile", code="not_running", hint="Start it again.") from error
 
     # In the network's own thread.
 
