@@ -39,6 +39,8 @@ impl<'a> Views<'a> {
 
     /// Makes every view again from the log, with the numbers that memories had.
     pub fn rebuild(&self) -> Result<(), StoreError> {
+        // What was remembered of the tables is of those that go now.
+        self.memo.quiet.set(None);
         self.make_again(true)
     }
 
