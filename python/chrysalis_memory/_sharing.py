@@ -165,12 +165,13 @@ class Sharing(Belonging):
             yield missing <= 0
 
     def _wanted_synced(self) -> int:
+        core = self._core()
         if self._network is None:
             raise LinkClosed(
                 "no sync runs in this program", code="not_running", hint="Open the store with peers= or listen=."
             )
         self._network.contact()
-        return sum(self._core().sync_counts())
+        return sum(core.sync_counts())
 
     def sync_once(self, url: str, *, timeout: float = 60.0) -> SyncReport:
         """Exchanges with the replica at an address until both hold the same, and hangs up: for scripts.

@@ -247,6 +247,9 @@ fn history_of(events: &[Event]) -> History {
 }
 
 proptest! {
+    // Many drawn histories are of other things than the claim at hand.
+    #![proptest_config(ProptestConfig { max_global_rejects: 65_536, ..ProptestConfig::default() })]
+
     #[test]
     fn the_verdict_does_not_depend_on_the_order_of_arrival(
         events in prop::collection::vec(event(), 0..30),

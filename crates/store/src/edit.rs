@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrysalis_core::id::{Fingerprint, MemoryId, ReplicaKey};
+use chrysalis_core::limits;
 use chrysalis_core::merge::{Document, Reading};
-use chrysalis_core::payload::{Change, Collection, Field, Score, Value, Write};
+use chrysalis_core::payload::{Change, Collection, Field, Payload, Score, Value, Write};
 
 /// What to change of a memory. What is `None` or empty stays as it is.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -102,22 +103,29 @@ impl Edit {
         self
     }
 
-    /// The payload: changes in the order of their places, each naming what it replaces.
-    pub fn compose(self, memory: &MemoryId, agent: &str, document: &Document) -> Write {
+    /// What says in at most so many bytes what this edit changes, in the order of their places, each naming what it
+    /// replaces; and whether more may be contested than it could name.
+    pub fn compose(self, memory: &MemoryId, agent: &str, document: &Document, bytes_max: usize) -> (Write, bool) {
+        let mut write = self.in_full(memory, agent, document);
+        let left_out = fit(&mut write, bytes_max);
+        (write, left_out)
+    }
+
+    fn in_full(self, memory: &MemoryId, agent: &str, document: &Document) -> Write {
         let root = document.origin().map(|origin| origin.fingerprint);
         let mut changes = Vec::new();
         for (field, value) in self.registers {
-            changes.push(Change::Register { field, value, replaces: bounded(document.replaces(field)) });
+            changes.push(Change::Register { field, value, replaces: document.replaces(field) });
         }
         for (key, value) in self.metadata {
-            let replaces = bounded(document.metadata_replaces(&key));
+            let replaces = document.metadata_replaces(&key);
             changes.push(Change::Metadata { key, value, replaces });
         }
         if !self.add_tags.is_empty() {
             changes.push(Change::AddTags(self.add_tags.into_iter().collect()));
         }
         for tag in self.remove_tags {
-            let adds = bounded(document.tag_adds(&tag));
+            let adds = document.tag_adds(&tag);
             changes.push(Change::RemoveTag { tag, adds });
         }
         for (collection, elements) in self.grow {
@@ -141,8 +149,33 @@ pub fn default_value(field: Field) -> Value {
     }
 }
 
-/// An edit can name so many replaced values and no more; with the rest it stays in conflict, visibly.
-fn bounded(mut fingerprints: Vec<Fingerprint>) -> Vec<Fingerprint> {
-    fingerprints.truncate(chrysalis_core::limits::REPLACES_MAX);
-    fingerprints
+/// Bytes that one name takes in a payload.
+const NAME_BYTES: usize = Fingerprint::LENGTH + 2;
+
+/// Names that each change keeps, however large the rest of its write is.
+const NAMES_KEPT: usize = 16;
+
+/// Leaves out names of replaced values until the write fits. Says whether any may have been left out: here, or because
+/// one change names so many and no more.
+fn fit(write: &mut Write, bytes_max: usize) -> bool {
+    let counts: Vec<usize> = write.changes.iter_mut().filter_map(names).map(|names| names.len()).collect();
+    let (lists, total) = (counts.len(), counts.iter().sum::<usize>());
+    if total <= lists * NAMES_KEPT {
+        return false;
+    }
+    let over = Payload::Write(write.clone()).encode().len().saturating_sub(bytes_max);
+    if over > 0 {
+        let each = total.saturating_sub(over.div_ceil(NAME_BYTES)) / lists;
+        write.changes.iter_mut().filter_map(names).for_each(|names| names.truncate(each.max(NAMES_KEPT)));
+    }
+    over > 0 || counts.contains(&limits::REPLACES_MAX)
+}
+
+/// The names of what a change replaces.
+fn names(change: &mut Change) -> Option<&mut Vec<Fingerprint>> {
+    match change {
+        Change::Register { replaces, .. } | Change::Metadata { replaces, .. } => Some(replaces),
+        Change::RemoveTag { adds, .. } => Some(adds),
+        _ => None,
+    }
 }

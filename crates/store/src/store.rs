@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chrysalis_core::id::{MemoryId, ReplicaKey};
 use chrysalis_core::limits;
 use chrysalis_core::log::Head;
-use chrysalis_core::member::Space;
+use chrysalis_core::member::{Role, Space};
 use chrysalis_core::merge::Document;
 use chrysalis_core::payload::{Field, Forget, Payload, Value};
 use chrysalis_core::sign::SecretKey;
@@ -503,8 +503,7 @@ fn write(
         None => document.expires_at(),
     };
     let expires_ms = expiry.map(|at| u64::try_from(at).unwrap_or(0));
-    let write = edit.compose(id, agent, document);
-    let position = turn.say(connection, Payload::Write(write), expires_ms)?;
+    let position = say_edit(connection, turn, agent, id, edit, document, expires_ms)?;
     let views = turn.views(connection);
     let shown = row::by_id(connection, id.as_str(), i64::MIN)?;
     let said = turn.head().and_then(|head| head.last).map(|last| last.fingerprint);
@@ -513,6 +512,38 @@ fn write(
         Some(row) if Some(row.fingerprint()) == said || is_live(&views, position)? => Ok(row),
         _ => Err(why_not_shown(&views, position)),
     }
+}
+
+/// Operations that one edit may take to name all that it replaces: some eight thousand concurrent values.
+const OPERATIONS_OF_ONE_EDIT: usize = 8;
+
+/// Says an edit, and says again what is still contested because one operation could not name it all. Returns the last
+/// position.
+fn say_edit(
+    connection: &Connection,
+    turn: &mut Turn,
+    agent: &str,
+    id: &MemoryId,
+    edit: Edit,
+    document: &Document,
+    expires_ms: Option<u64>,
+) -> Result<i64, StoreError> {
+    let bytes_max = turn.shared().payload_bytes_max;
+    let (write, mut left_out) = edit.clone().compose(id, agent, document, bytes_max);
+    let mut position = turn.say(connection, Payload::Write(write), expires_ms)?;
+    for _ in 1..OPERATIONS_OF_ONE_EDIT {
+        let number = turn.views(connection).number_of(id.as_str())?;
+        let (true, Some(number)) = (left_out, number) else { break };
+        let document = turn.views(connection).document(number)?;
+        let rest = edit.clone().without_what_stands(&document, &turn.shared().key.public());
+        if rest.is_empty() {
+            break;
+        }
+        let (write, more) = rest.compose(id, agent, &document, bytes_max);
+        position = turn.say(connection, Payload::Write(write), expires_ms)?;
+        left_out = more;
+    }
+    Ok(position)
 }
 
 fn is_live(views: &crate::view::Views<'_>, position: i64) -> Result<bool, StoreError> {
@@ -541,6 +572,9 @@ pub(crate) fn forget_one(
     reason: String,
     withdraw: bool,
 ) -> Result<Forgotten, StoreError> {
+    if withdraw {
+        turn.must_be(connection, Role::Administrator, "withdraw content from everyone")?;
+    }
     let views = turn.views(connection);
     let number = views.number_of(id.as_str())?;
     let number = number.ok_or_else(|| StoreError::NotFound(format!("memory {:?}", id.as_str())))?;
@@ -550,7 +584,12 @@ pub(crate) fn forget_one(
     let content = document.content().filter(|_| withdraw);
     let withdrawal = content.map(|content| turn.shared().space.withdrawal_digest(content));
     let forget = Forget { memory: id, root, reason, withdrawal };
-    turn.say(connection, Payload::Forget(forget), None)?;
+    let position = turn.say(connection, Payload::Forget(forget), None)?;
+    // What has no effect is taken back.
+    if !is_live(&turn.views(connection), position)? {
+        let what = "only a memory's author or an administrator forgets it".to_owned();
+        return Err(StoreError::Refused("not_allowed", what));
+    }
     Ok(Forgotten { number, operations })
 }
 

@@ -71,7 +71,8 @@ fn check_dead(views: &Views<'_>, gathered: &Gathered, problems: &mut Vec<Problem
         let id = forget.memory.as_str().to_owned();
         positions.entry(id.clone()).or_insert_with(BTreeSet::new).insert(said.position);
         dead.extend(owner.map(|owner| (id, owner)));
-        withdrawn.extend(forget.withdrawal.map(|digest| digest.0.to_vec()));
+        let withdraws = said.facts.role == Role::Administrator;
+        withdrawn.extend(forget.withdrawal.filter(|_| withdraws).map(|digest| digest.0.to_vec()));
     }
     let kept = rows(connection, "SELECT id, owner FROM dead", |row| Ok((row.get(0)?, row.get(1)?)))?;
     compare("dead_differs", "the table of forgotten ids", &kept, &dead, problems);

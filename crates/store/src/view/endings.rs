@@ -95,8 +95,9 @@ impl<'a> Views<'a> {
         self.connection().prepare_cached(sql)?.execute((forget.memory.as_str(), owner, placed.position))?;
         self.kill(forget.memory.as_str())?;
         match &forget.withdrawal {
-            Some(digest) => self.withdraw(digest, placed.position),
-            None => Ok(()),
+            // Else whoever repeats somebody's words could take them away.
+            Some(digest) if signer.role == Role::Administrator => self.withdraw(digest, placed.position),
+            _ => Ok(()),
         }
     }
 
