@@ -34,8 +34,13 @@ pub(crate) struct Memo {
 }
 
 impl Views<'_> {
-    /// Reads what a run of new memories would ask for each, unless it is remembered.
-    pub(super) fn remember_quiet(&self) -> Result<(), StoreError> {
+    /// Reads what a run of new memories would ask for each, unless it is remembered. Any other kind of operation may
+    /// change it while it has its effect, and then asks for it.
+    pub(super) fn remember_quiet(&self, kind: Kind) -> Result<(), StoreError> {
+        if kind != Kind::Write {
+            self.memo.quiet.set(None);
+            return Ok(());
+        }
         if self.memo.quiet.get().is_some() {
             return Ok(());
         }

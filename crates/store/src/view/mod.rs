@@ -102,7 +102,7 @@ impl<'a> Views<'a> {
         let mut end: Option<Arrived<'_>> = None;
         for verified in run {
             if run.len() > 1 {
-                self.remember_quiet()?;
+                self.remember_quiet(verified.operation().header().kind)?;
             }
             let arrived = self.take_one(verified, &entered)?;
             self.forget_quiet_after(&arrived);
