@@ -105,13 +105,15 @@ pub fn open_reader(path: &Path, format: Format, options: &ConnectionOptions) -> 
     let patience = Arc::new(Patience::new(options.busy_timeout));
     // SQLite must be able to recover the write-ahead log even for a reader, hence not its read-only mode.
     let connection = open_file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let is_readonly = connection.is_readonly("main")?;
     set_up(connection, options, &patience)
         .and_then(|connection| {
             check_format(&connection, format)?;
             connection.execute_batch("PRAGMA query_only = ON")?;
             Ok(connection)
         })
-        .map_err(|error| error.in_file(path))
+        // Where nothing can be written, the write-ahead log can't be read either, and SQLite says only that.
+        .map_err(|error| if is_readonly { StoreError::ReadOnly } else { error.in_file(path) })
 }
 
 /// Opens a writing connection whose waits the caller can bound.
