@@ -211,10 +211,11 @@ impl Reader<'_> {
             (self.now.zone.interval(calendar_unit(self.now.today, unit, 0)?), kind_of(unit))
         };
         let at_ms = self.now.at_ms;
-        let interval = if earlier {
-            Interval { start: interval.start, end: at_ms + 1 }
-        } else {
-            Interval { start: at_ms, end: interval.end.max(at_ms + 1) }
+        // A weekend that is still to come has no earlier part: all of it is meant.
+        let interval = match earlier {
+            true if interval.start > at_ms => interval,
+            true => Interval { start: interval.start, end: at_ms + 1 },
+            false => Interval { start: at_ms, end: interval.end.max(at_ms + 1) },
         };
         Some(Sense::once(kind, Firmness::Relative, interval))
     }
