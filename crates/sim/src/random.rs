@@ -59,14 +59,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_the_published_numbers() {
-        // The first outputs of SplitMix64 for the seed 1234567, as its authors' reference code prints them.
-        let mut random = Random::new(1_234_567);
-        let first = [random.next(), random.next(), random.next()];
-        assert_eq!(first, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
-    }
-
-    #[test]
     fn what_is_shuffled_is_all_there() {
         let mut items: Vec<u32> = (0..100).collect();
         Random::new(2).shuffle(&mut items);
