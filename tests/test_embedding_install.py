@@ -15,10 +15,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from chrysalis_memory import ModelError
+from chrysalis_memory._files import written_whole
 from chrysalis_memory.embedding.local import MINILM, is_installed
 from chrysalis_memory.embedding.local.download import download_package
 from chrysalis_memory.embedding.local.engine import graph_path
-from chrysalis_memory.embedding.local.files import written_whole
 from chrysalis_memory.embedding.local.installation import bring, install
 from chrysalis_memory.embedding.local.models import PinnedFile
 from chrysalis_memory.embedding.local.processor import best_precision, has_dot_products, threads

