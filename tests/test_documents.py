@@ -38,7 +38,7 @@ def in_backticks(text):
 # Examples.
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/ghost.md", "docs/guide.md", "docs/models.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/context.md", "docs/ghost.md", "docs/guide.md", "docs/models.md"])
 def test_python_examples_run_in_the_order_in_which_they_stand(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = blocks(name, "python")

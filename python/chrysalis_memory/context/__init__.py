@@ -1,0 +1,29 @@
+"""The working context of an agent: windows of turns, and compressing them without losing what matters.
+
+>>> from chrysalis_memory.context import ContextWindow
+>>> window = ContextWindow().add("user", "Which cone?").add("assistant", "[FOCUS:decision] Cone 6.")
+>>> [str(turn.linearity_class) for turn in window.turns]
+['required', 'preserved']
+"""
+
+from __future__ import annotations
+
+from chrysalis_memory.context.fragment import FocusFragment
+from chrysalis_memory.context.linearity import Linearity
+from chrysalis_memory.context.marks import focus_marks
+from chrysalis_memory.context.pointed import Pointed
+from chrysalis_memory.context.tokens import TokenCounter, estimate_tokens
+from chrysalis_memory.context.turn import TURN_TOKENS, Turn
+from chrysalis_memory.context.window import ContextWindow
+
+__all__ = [
+    "TURN_TOKENS",
+    "ContextWindow",
+    "FocusFragment",
+    "Linearity",
+    "Pointed",
+    "TokenCounter",
+    "Turn",
+    "estimate_tokens",
+    "focus_marks",
+]
