@@ -35,6 +35,11 @@ def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> bool:
     return True
 
 
+def files_hold(memory: ChrysalisMemory, text: str) -> list[str]:
+    """The files of the store in whose bytes this text stands."""
+    return [path.name for path in memory.path.iterdir() if path.is_file() and text.encode() in path.read_bytes()]
+
+
 def contents(memories: object) -> list[str]:
     return [one.content for one in memories]
 

@@ -5,13 +5,9 @@ from datetime import timedelta
 import pytest
 
 from chrysalis_memory import ChrysalisMemory, Config, NotAllowed, NotFound
-from memory_cases import contents, eventually, found
+from memory_cases import contents, eventually, files_hold, found
 
 SECRET = "the alarm code is xyzzy7734"
-
-
-def files_hold(memory, text):
-    return [path.name for path in memory.path.iterdir() if path.is_file() and text.encode() in path.read_bytes()]
 
 
 def test_what_is_forgotten_is_gone_from_every_answer(memory):
@@ -109,7 +105,7 @@ def test_a_memory_in_hand_still_reads_after_it_was_forgotten(memory):
 
 
 def test_what_is_past_its_time_is_in_no_answer_and_then_in_no_file(tmp_path):
-    with ChrysalisMemory(tmp_path, config=Config(access_flush_s=0.05)) as memory:
+    with ChrysalisMemory(tmp_path, embedder="none", config=Config(access_flush_s=0.05)) as memory:
         kept = memory.remember("the alarm is tested")
         note = memory.remember(SECRET, ttl=0.3)
         assert memory.get(note.id) == note
@@ -124,7 +120,7 @@ def test_what_is_past_its_time_is_in_no_answer_and_then_in_no_file(tmp_path):
 
 
 def test_working_memories_fade_and_long_term_ones_stay(tmp_path):
-    with ChrysalisMemory(tmp_path, config=Config(working_ttl_s=0.3, access_flush_s=0.05)) as memory:
+    with ChrysalisMemory(tmp_path, embedder="none", config=Config(working_ttl_s=0.3, access_flush_s=0.05)) as memory:
         working = memory.create_working_memory("scratch")
         lasting = memory.create_episodic_memory("lasting")
         own = memory.create_working_memory("own time", ttl=3600)
@@ -136,7 +132,7 @@ def test_working_memories_fade_and_long_term_ones_stay(tmp_path):
 
 
 def test_promoting_keeps_a_working_memory_whole(tmp_path):
-    with ChrysalisMemory(tmp_path, config=Config(working_ttl_s=0.3, access_flush_s=0.05)) as memory:
+    with ChrysalisMemory(tmp_path, embedder="none", config=Config(working_ttl_s=0.3, access_flush_s=0.05)) as memory:
         note = memory.create_working_memory("keep me", tags=["x"], metadata={"a": 1}, importance=0.9)
         faded = memory.create_working_memory("let me go")
         (kept,) = memory.promote([note.id])
@@ -197,7 +193,7 @@ def test_what_is_withdrawn_is_refused_as_an_edit_too(memory):
 
 
 def test_a_promoted_memory_keeps_the_time_it_was_created_at(tmp_path):
-    with ChrysalisMemory(tmp_path, config=Config(working_ttl_s=0.3, access_flush_s=0.05)) as memory:
+    with ChrysalisMemory(tmp_path, embedder="none", config=Config(working_ttl_s=0.3, access_flush_s=0.05)) as memory:
         note = memory.create_working_memory("keep me")
         (kept,) = memory.promote([note.id])
         assert eventually(lambda: memory.get(note.id).version == 1)

@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 from chrysalis_memory import validation
 from chrysalis_memory._opened import now_ms
+from chrysalis_memory._promotion import Promoting
 from chrysalis_memory._said import known_id, length, score, text, texts, whole
-from chrysalis_memory._writing import Writing
 from chrysalis_memory.records import Duration, Member, from_ms
 from chrysalis_memory.validation import Validation, ValidationVote
 
@@ -23,7 +23,7 @@ Texts: TypeAlias = "list[str]"
 Members: TypeAlias = "list[Member]"
 
 
-class Belonging(Writing):
+class Belonging(Promoting):
     """What an open store is among others."""
 
     @property

@@ -214,7 +214,8 @@ class Writing(Reading):
         self, ids: Iterable[str] | None = None, *, threshold: float | None = None, scope: str | None = None
     ) -> Memories:
         """Moves working memories into the long term, where they stay: those with these ids, or all of at least
-        `threshold` importance (`Config.promotion_threshold` when None). Returns what was promoted.
+        `threshold` importance (`Config.promotion_threshold` when None). Returns what was promoted. The same is done in
+        the background every `Config.promotion_interval_s`, for memories that this replica created.
 
         >>> memory = example_store()
         >>> _ = memory.create_working_memory("keep", importance=0.9), memory.create_working_memory("drop")
@@ -225,15 +226,13 @@ class Writing(Reading):
             chosen = texts("ids", ids)
         else:
             least = self.config.promotion_threshold if threshold is None else score("threshold", threshold)
-            working = self._core().list(
-                core_filters(scope=scope, tier="working") | {"min_importance": least, "now": now_ms()},
-                "created",
-                False,
-                1 << 40,
-                0,
-            )
-            chosen = [one.id for one in working]
+            chosen = [one.id for one in self._promotable(least, scope)]
         return [self.update(id, tier="long_term", ttl=None) for id in chosen]
+
+    def _promotable(self, least: float, scope: str | None = None) -> Memories:
+        """Working memories of at least this importance, oldest first."""
+        filters = core_filters(scope=scope, tier="working") | {"min_importance": least, "now": now_ms()}
+        return self._core().list(filters, "created", False, 1 << 40, 0)
 
     def consolidate(self, *, scope: str | None = None, similarity: float = 0.8) -> Memories:
         """Joins memories that say nearly the same into one each, by rule, and returns the new ones.

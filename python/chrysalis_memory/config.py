@@ -62,6 +62,11 @@ class Config:
     promotion_threshold: float = 0.7
     """`promote()` keeps working memories of at least this importance (0 to 1) for the long term."""
 
+    promotion_interval_s: float = 60.0
+    """How often working memories that reach the threshold are promoted in the background; 0: only by `promote()`.
+    Each replica promotes what it created itself: were it any replica, a memory would be promoted once by each. A
+    look costs one query, and what is important enough should not fade because nobody looked."""
+
     access_flush_s: float = 5.0
     """Longest time that access counts wait in memory before they are written in one batch: a read never writes
     at once, and a crash loses at most this much counting."""
@@ -116,8 +121,8 @@ class Config:
             raise ValueError(f"{name} is {value}; it must be greater than 0")
 
 
-# Zero turns these off: no memory map, no promotion bar, no embedding during recall.
-_MAY_BE_ZERO = {"mmap_bytes", "promotion_threshold", "recall_embed_max"}
+# Zero turns these off: no memory map, no promotion bar or schedule, no embedding during recall.
+_MAY_BE_ZERO = {"mmap_bytes", "promotion_interval_s", "promotion_threshold", "recall_embed_max"}
 
 
 def default_path() -> Path:

@@ -17,7 +17,8 @@ use rusqlite::Connection;
 use crate::edit::Edit;
 
 use crate::error::StoreError;
-use crate::store::{Remember, remember_one};
+use crate::saying::remember_one;
+use crate::store::Remember;
 use crate::turn::Turn;
 use crate::writer::TransactionState as _;
 

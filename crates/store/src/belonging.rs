@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use chrysalis_core::id::{Epoch, ReplicaKey};
+use chrysalis_core::id::{Epoch, MemoryId, ReplicaKey};
 use chrysalis_core::limits;
 use chrysalis_core::member::{Open, Role, Space};
 use chrysalis_core::operation::Operation;
@@ -17,17 +17,15 @@ use crate::connection::{ConnectionOptions, open_reader};
 use crate::edit::Edit;
 use crate::error::StoreError;
 use crate::ledger::{Tables, damaged};
+use crate::saying::create_again;
 use crate::schema::{self, FORMAT};
-use crate::store::{Remember, StoreOptions, remember_one};
+use crate::store::StoreOptions;
 use crate::turn::{Turn, UsedGrant};
 use crate::view::Views;
 use crate::writer::TransactionState as _;
 
 /// The name of the open space that a new store keeps when nobody names one.
 pub(crate) const SPACE_DEFAULT: &str = "default";
-
-/// Elements that are said at once when a memory is too large to be said again in one operation.
-const PIECE_ELEMENTS: usize = 128;
 
 /// What the folder keeps, and what it shall keep.
 pub(crate) struct Belonging {
@@ -208,40 +206,10 @@ fn empty(connection: &Connection, brought: &[Brought]) -> Result<(), StoreError>
 
 fn say_again(connection: &Connection, turn: &mut Turn, memory: Brought) -> Result<(), StoreError> {
     let Brought { id, agent, edit, .. } = memory;
-    let say = |turn: &mut Turn, edit: Edit| {
-        remember_one(connection, turn, &agent, Remember { id: Some(id.clone()), edit }).map(drop)
-    };
-    match say(turn, edit.clone()) {
-        // Many edits may have made more of it than one operation holds.
-        Err(StoreError::Refused("too_large" | "malformed", _)) => {
-            pieces(edit).into_iter().try_for_each(|piece| say(turn, piece)).map_err(|error| match error {
-                StoreError::Refused(code, why) => StoreError::Refused(code, format!("memory {id:?}: {why}")),
-                other => other,
-            })
-        }
-        said => said,
-    }
-}
-
-/// The edit as several smaller ones, registers and scores first.
-fn pieces(mut edit: Edit) -> Vec<Edit> {
-    let (tags, grow) = (std::mem::take(&mut edit.add_tags), std::mem::take(&mut edit.grow));
-    let metadata = std::mem::take(&mut edit.metadata);
-    let mut pieces = vec![edit];
-    let tags: Vec<String> = tags.into_iter().collect();
-    pieces.extend(
-        tags.chunks(PIECE_ELEMENTS).map(|some| Edit { add_tags: some.iter().cloned().collect(), ..Edit::default() }),
-    );
-    for (collection, elements) in grow {
-        let elements: Vec<String> = elements.into_iter().collect();
-        pieces.extend(
-            elements
-                .chunks(PIECE_ELEMENTS)
-                .map(|some| Edit { grow: [(collection, some.iter().cloned().collect())].into(), ..Edit::default() }),
-        );
-    }
-    pieces.extend(metadata.into_iter().map(|entry| Edit { metadata: [entry].into(), ..Edit::default() }));
-    pieces
+    create_again(connection, turn, &agent, &MemoryId::new(&id)?, edit).map_err(|error| match error {
+        StoreError::Refused(code, why) => StoreError::Refused(code, format!("memory {id:?}: {why}")),
+        other => other,
+    })
 }
 
 /// The grant with which the own log opened, and the time at which it was used. A later epoch opens with the same

@@ -24,6 +24,19 @@ pub struct Edit {
     pub metadata: BTreeMap<String, Option<String>>,
 }
 
+/// The memory that an edit is about, as it stands, and who speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// Its id.
+    pub memory: &'a MemoryId,
+    /// The name of the agent.
+    pub agent: &'a str,
+    /// What it says so far.
+    pub document: &'a Document,
+    /// The operation that created it; none for a memory that is created now.
+    pub root: Option<Fingerprint>,
+}
+
 impl Edit {
     /// What a write changed, to be said again.
     pub fn of(write: &Write) -> Self {
@@ -103,16 +116,84 @@ impl Edit {
         self
     }
 
+    /// This and what another edit changes elsewhere; where both change something, the other one holds.
+    pub fn and(mut self, other: Self) -> Self {
+        self.registers.extend(other.registers);
+        self.add_tags.extend(other.add_tags);
+        self.remove_tags.extend(other.remove_tags);
+        for (collection, elements) in other.grow {
+            self.grow.entry(collection).or_default().extend(elements);
+        }
+        self.scores.extend(other.scores);
+        self.metadata.extend(other.metadata);
+        self
+    }
+
+    /// What this changes and the other edit does not.
+    pub fn without(mut self, other: &Self) -> Self {
+        self.registers.retain(|field, _| !other.registers.contains_key(field));
+        self.add_tags.retain(|tag| !other.add_tags.contains(tag));
+        self.remove_tags.retain(|tag| !other.remove_tags.contains(tag));
+        for (collection, elements) in &mut self.grow {
+            elements.retain(|element| other.grow.get(collection).is_none_or(|said| !said.contains(element)));
+        }
+        self.grow.retain(|_, elements| !elements.is_empty());
+        self.scores.retain(|score, _| !other.scores.contains_key(score));
+        self.metadata.retain(|key, _| !other.metadata.contains_key(key));
+        self
+    }
+
+    /// The same as edits that take at most so many bytes each: one, if it has room. A single change that takes more
+    /// stands alone. Registers come first, the content before all.
+    pub fn pieces(&self, about: &About<'_>, bytes_max: usize) -> Vec<Self> {
+        let base = Self::default().bytes(about);
+        let mut pieces: Vec<(Self, usize, usize)> = Vec::new();
+        for single in self.clone().singles() {
+            let bytes = single.clone().bytes(about).saturating_sub(base) + LIST_BYTES;
+            match pieces.last_mut() {
+                Some((piece, taken, count)) if base + *taken + bytes <= bytes_max && *count < limits::CHANGES_MAX => {
+                    *piece = std::mem::take(piece).and(single);
+                    (*taken, *count) = (*taken + bytes, *count + 1);
+                }
+                _ => pieces.push((single, bytes, 1)),
+            }
+        }
+        pieces.into_iter().map(|(piece, ..)| piece).collect()
+    }
+
+    /// The same as edits of one thing each.
+    fn singles(self) -> Vec<Self> {
+        let none = Self::default;
+        let mut singles: Vec<Self> =
+            self.registers.into_iter().map(|one| Self { registers: [one].into(), ..none() }).collect();
+        singles.extend(self.scores.into_iter().map(|one| Self { scores: [one].into(), ..none() }));
+        singles.extend(self.add_tags.into_iter().map(|one| Self { add_tags: [one].into(), ..none() }));
+        singles.extend(self.remove_tags.into_iter().map(|one| Self { remove_tags: [one].into(), ..none() }));
+        for (collection, elements) in self.grow {
+            let elements = elements.into_iter();
+            singles.extend(elements.map(|one| Self { grow: [(collection, [one].into())].into(), ..none() }));
+        }
+        singles.extend(self.metadata.into_iter().map(|one| Self { metadata: [one].into(), ..none() }));
+        singles
+    }
+
+    /// Bytes that it takes at least, with as few names of what it replaces as it must have.
+    fn bytes(self, about: &About<'_>) -> usize {
+        let mut write = self.in_full(about);
+        write.changes.iter_mut().filter_map(names).for_each(|names| names.truncate(NAMES_KEPT));
+        Payload::Write(write).encode().len()
+    }
+
     /// What says in at most so many bytes what this edit changes, in the order of their places, each naming what it
     /// replaces; and whether more may be contested than it could name.
-    pub fn compose(self, memory: &MemoryId, agent: &str, document: &Document, bytes_max: usize) -> (Write, bool) {
-        let mut write = self.in_full(memory, agent, document);
+    pub fn compose(self, about: &About<'_>, bytes_max: usize) -> (Write, bool) {
+        let mut write = self.in_full(about);
         let left_out = fit(&mut write, bytes_max);
         (write, left_out)
     }
 
-    fn in_full(self, memory: &MemoryId, agent: &str, document: &Document) -> Write {
-        let root = document.origin().map(|origin| origin.fingerprint);
+    fn in_full(self, about: &About<'_>) -> Write {
+        let document = about.document;
         let mut changes = Vec::new();
         for (field, value) in self.registers {
             changes.push(Change::Register { field, value, replaces: document.replaces(field) });
@@ -134,7 +215,7 @@ impl Edit {
         for (score, value) in self.scores {
             changes.push(Change::Rate { score, value });
         }
-        Write { memory: memory.clone(), agent: agent.to_owned(), root, changes }
+        Write { memory: about.memory.clone(), agent: about.agent.to_owned(), root: about.root, changes }
     }
 }
 
@@ -151,6 +232,9 @@ pub fn default_value(field: Field) -> Value {
 
 /// Bytes that one name takes in a payload.
 const NAME_BYTES: usize = Fingerprint::LENGTH + 2;
+
+/// Bytes by which the heads of lists may grow when several changes stand together.
+const LIST_BYTES: usize = 8;
 
 /// Names that each change keeps, however large the rest of its write is.
 const NAMES_KEPT: usize = 16;

@@ -8,9 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chrysalis_core::id::{MemoryId, ReplicaKey};
 use chrysalis_core::limits;
 use chrysalis_core::log::Head;
-use chrysalis_core::member::{Role, Space};
-use chrysalis_core::merge::Document;
-use chrysalis_core::payload::{Field, Forget, Payload, Value};
+use chrysalis_core::member::Space;
 use chrysalis_core::sign::SecretKey;
 use chrysalis_core::token::Token;
 use rusqlite::Connection;
@@ -22,6 +20,7 @@ use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::readers::{ReadConnection, Readers};
 use crate::row::{self, MemoryRow};
+use crate::saying::{edit_one, forget_one, remember_one};
 use crate::schema::{self, FORMAT};
 use crate::turn::{Clock, Randomness, Shared, Turn, UsedGrant, random, system_randomness};
 use crate::writer::Writer;
@@ -264,7 +263,7 @@ impl Store {
             let now_ms = (turn.shared().clock)() as i64;
             let row = row::by_id(connection, id.as_str(), now_ms)?;
             let row = row.ok_or_else(|| StoreError::NotFound(format!("memory {id:?}", id = id.as_str())))?;
-            write_edit(connection, turn, &agent, &id, row.number, edit)
+            edit_one(connection, turn, &agent, &id, row.number, edit)
         })
     }
 
@@ -318,6 +317,7 @@ impl Store {
         let now_ms = self.now_ms();
         let due = self.read(|connection| {
             let sql = "SELECT EXISTS(SELECT 1 FROM operation WHERE expires_at <= ?1 AND payload IS NOT NULL)
+                           OR EXISTS(SELECT 1 FROM memory WHERE expires_at <= ?1)
                            OR EXISTS(SELECT 1 FROM operation WHERE state = 5)";
             Ok(connection.prepare_cached(sql)?.query_row([now_ms], |row| row.get::<_, bool>(0))?)
         })?;
@@ -435,171 +435,4 @@ fn binding(path: &Path) -> Result<Vec<u8>, StoreError> {
         metadata.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |at| at.as_nanos() as u64);
     let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
     Ok(chrysalis_core::id::digest("chrysalis/binding/1", &[&machine, &file.to_be_bytes()])[..16].to_vec())
-}
-
-pub(crate) fn remember_one(
-    connection: &Connection,
-    turn: &mut Turn,
-    agent: &str,
-    wanted: Remember,
-) -> Result<MemoryRow, StoreError> {
-    let id = match &wanted.id {
-        Some(id) => MemoryId::new(id)?,
-        None => MemoryId::new(&new_id((turn.shared().clock)())?)?,
-    };
-    let known = match &wanted.id {
-        Some(_) => turn.views(connection).number_of(id.as_str())?,
-        None => None,
-    };
-    match known {
-        Some(number) => write_edit(connection, turn, agent, &id, number, wanted.edit),
-        None => {
-            let nothing = Document::default();
-            write(
-                connection,
-                turn,
-                agent,
-                &id,
-                wanted.edit.without_what_stands(&nothing, &turn.shared().key.public()),
-                &nothing,
-            )
-        }
-    }
-}
-
-/// Edits a memory that has operations already, unless nothing would change.
-fn write_edit(
-    connection: &Connection,
-    turn: &mut Turn,
-    agent: &str,
-    id: &MemoryId,
-    number: i64,
-    edit: Edit,
-) -> Result<MemoryRow, StoreError> {
-    let document = turn.views(connection).document(number)?;
-    let mut edit = edit.without_what_stands(&document, &turn.shared().key.public());
-    if edit.is_empty()
-        && let Some(row) = row::by_number(connection, number)?
-    {
-        return Ok(row);
-    }
-    if document.expires_at().is_some() && edit.registers.contains_key(&Field::Expiry) {
-        edit = edit.restating(&document);
-    }
-    write(connection, turn, agent, id, edit, &document)
-}
-
-fn write(
-    connection: &Connection,
-    turn: &mut Turn,
-    agent: &str,
-    id: &MemoryId,
-    edit: Edit,
-    document: &Document,
-) -> Result<MemoryRow, StoreError> {
-    let expiry = match edit.registers.get(&Field::Expiry) {
-        Some(Value::Integer(at)) => Some(*at),
-        Some(_) => None,
-        None => document.expires_at(),
-    };
-    let expires_ms = expiry.map(|at| u64::try_from(at).unwrap_or(0));
-    let position = say_edit(connection, turn, agent, id, edit, document, expires_ms)?;
-    let views = turn.views(connection);
-    let shown = row::by_id(connection, id.as_str(), i64::MIN)?;
-    let said = turn.head().and_then(|head| head.last).map(|last| last.fingerprint);
-    match shown {
-        // Mostly the newest word is one's own. Where it is not, the rules may have refused ours.
-        Some(row) if Some(row.fingerprint()) == said || is_live(&views, position)? => Ok(row),
-        _ => Err(why_not_shown(&views, position)),
-    }
-}
-
-/// Operations that one edit may take to name all that it replaces: some eight thousand concurrent values.
-const OPERATIONS_OF_ONE_EDIT: usize = 8;
-
-/// Says an edit, and says again what is still contested because one operation could not name it all. Returns the last
-/// position.
-fn say_edit(
-    connection: &Connection,
-    turn: &mut Turn,
-    agent: &str,
-    id: &MemoryId,
-    edit: Edit,
-    document: &Document,
-    expires_ms: Option<u64>,
-) -> Result<i64, StoreError> {
-    let bytes_max = turn.shared().payload_bytes_max;
-    let (write, mut left_out) = edit.clone().compose(id, agent, document, bytes_max);
-    let mut position = turn.say(connection, Payload::Write(write), expires_ms)?;
-    for _ in 1..OPERATIONS_OF_ONE_EDIT {
-        let number = turn.views(connection).number_of(id.as_str())?;
-        let (true, Some(number)) = (left_out, number) else { break };
-        let document = turn.views(connection).document(number)?;
-        let rest = edit.clone().without_what_stands(&document, &turn.shared().key.public());
-        if rest.is_empty() {
-            break;
-        }
-        let (write, more) = rest.compose(id, agent, &document, bytes_max);
-        position = turn.say(connection, Payload::Write(write), expires_ms)?;
-        left_out = more;
-    }
-    Ok(position)
-}
-
-fn is_live(views: &crate::view::Views<'_>, position: i64) -> Result<bool, StoreError> {
-    let stored = views.tables.at(position)?;
-    Ok(stored
-        .is_some_and(|stored| matches!(stored.state, crate::ledger::State::Live | crate::ledger::State::Embargoed)))
-}
-
-/// An own write that shows nothing was refused by the rules: the transaction takes it back.
-fn why_not_shown(views: &crate::view::Views<'_>, position: i64) -> StoreError {
-    let state = views.tables.at(position).ok().flatten().map(|stored| stored.state);
-    match state {
-        Some(crate::ledger::State::Forgotten) => StoreError::Refused(
-            "not_allowed",
-            "this id was forgotten or this content was withdrawn, and stays so".to_owned(),
-        ),
-        Some(crate::ledger::State::Expired) => StoreError::Invalid("the memory would have faded already".to_owned()),
-        _ => StoreError::Invalid("a memory needs content".to_owned()),
-    }
-}
-
-pub(crate) fn forget_one(
-    connection: &Connection,
-    turn: &mut Turn,
-    id: MemoryId,
-    reason: String,
-    withdraw: bool,
-) -> Result<Forgotten, StoreError> {
-    if withdraw {
-        turn.must_be(connection, Role::Administrator, "withdraw content from everyone")?;
-    }
-    let views = turn.views(connection);
-    let number = views.number_of(id.as_str())?;
-    let number = number.ok_or_else(|| StoreError::NotFound(format!("memory {:?}", id.as_str())))?;
-    let document = views.document(number)?;
-    let operations = views.tables.of_memory(number)?.len();
-    let root = document.origin().map(|origin| origin.fingerprint);
-    let content = document.content().filter(|_| withdraw);
-    let withdrawal = content.map(|content| turn.shared().space.withdrawal_digest(content));
-    let forget = Forget { memory: id, root, reason, withdrawal };
-    let position = turn.say(connection, Payload::Forget(forget), None)?;
-    // What has no effect is taken back.
-    if !is_live(&turn.views(connection), position)? {
-        let what = "only a memory's author or an administrator forgets it".to_owned();
-        return Err(StoreError::Refused("not_allowed", what));
-    }
-    Ok(Forgotten { number, operations })
-}
-
-/// A new id: 48 bits of time and 80 random ones as 26 characters of Crockford's base 32, in lower case (a ULID), so
-/// that ids sort by age.
-fn new_id(now_ms: u64) -> Result<String, StoreError> {
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let mut bytes = [0; 16];
-    bytes[..6].copy_from_slice(&now_ms.to_be_bytes()[2..]);
-    bytes[6..].copy_from_slice(&random::<10>()?);
-    let number = u128::from_be_bytes(bytes);
-    Ok((0..26).rev().map(|digit| char::from(ALPHABET[(number >> (5 * digit)) as usize & 31])).collect())
 }

@@ -149,9 +149,20 @@ impl Turn {
         payload: Payload,
         expires_ms: Option<u64>,
     ) -> Result<i64, StoreError> {
+        self.say_within(connection, payload, expires_ms, self.shared.payload_bytes_max)
+    }
+
+    /// As [`Turn::say`], within another bound than the one that this replica sets itself.
+    pub(crate) fn say_within(
+        &mut self,
+        connection: &Connection,
+        payload: Payload,
+        expires_ms: Option<u64>,
+        payload_bytes_max: usize,
+    ) -> Result<i64, StoreError> {
         self.continue_log(connection)?;
         self.check_role(payload.kind())?;
-        let draft = self.draft(connection, payload, expires_ms)?;
+        let draft = Draft { payload_bytes_max, ..self.draft(connection, payload, expires_ms)? };
         let shared = Arc::clone(&self.shared);
         let Some((_, head)) = &mut self.own else {
             return Err(StoreError::Internal("the own log is not open".to_owned()));

@@ -157,6 +157,16 @@ impl<'a> Views<'a> {
         Ok(())
     }
 
+    /// When the words of a memory go, as the headers of its writes say: the first and the last of them, in ms since
+    /// the Unix epoch; the greatest number for those that stay. None when it has no words.
+    pub(crate) fn ends_of_words(&self, number: i64) -> Result<Option<(i64, i64)>, StoreError> {
+        let sql = "SELECT min(coalesce(expires_at, ?2)), max(coalesce(expires_at, ?2)) FROM operation
+                   WHERE memory = ?1 AND kind = 1 AND payload IS NOT NULL";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+        let (first, last) = self.connection().prepare_cached(sql)?.query_row((number, i64::MAX), read)?;
+        Ok(first.zip(last))
+    }
+
     /// Ends what is past its time. Returns how many operations lost their words.
     pub fn expire(&self) -> Result<usize, StoreError> {
         let sql = "SELECT position, memory FROM operation WHERE expires_at <= ?1 AND payload IS NOT NULL";
@@ -172,7 +182,16 @@ impl<'a> Views<'a> {
         for (number, id) in ids {
             self.refresh(number, &id)?;
         }
+        self.hide_faded()?;
         Ok(rows.len())
+    }
+
+    /// Hides memories that were given an end after words of theirs had been said to stay.
+    fn hide_faded(&self) -> Result<(), StoreError> {
+        let mut statement = self.connection().prepare_cached("SELECT number, id FROM memory WHERE expires_at <= ?1")?;
+        let faded = statement.query_map([self.now_ms as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let faded = faded.collect::<Result<Vec<(i64, String)>, _>>()?;
+        faded.into_iter().try_for_each(|(number, id)| self.refresh(number, &id))
     }
 
     pub(super) fn id_of(&self, number: i64) -> Result<String, StoreError> {

@@ -200,11 +200,29 @@ impl<'a> Views<'a> {
 
     /// Who created a memory whose first words are gone, and when: the header that its writes name as their root stays.
     fn creation_by_header(&self, position: i64) -> Result<Option<(LogNumber, u64)>, StoreError> {
+        match self.root_named_at(position)? {
+            Some(root) => self.tables.origin(&root),
+            None => Ok(None),
+        }
+    }
+
+    /// The operation that created a memory, also when its words are gone; none for a memory that nobody created here.
+    pub(crate) fn root_of(&self, document: &Document) -> Result<Option<Fingerprint>, StoreError> {
+        if let Some(origin) = document.origin() {
+            return Ok(Some(origin.fingerprint));
+        }
+        let (true, Some(head)) = (document.is_live(), document.head()) else { return Ok(None) };
+        match self.tables.place(&head.fingerprint)? {
+            Some((_, position)) => self.root_named_at(position),
+            None => Ok(None),
+        }
+    }
+
+    fn root_named_at(&self, position: i64) -> Result<Option<Fingerprint>, StoreError> {
         let Some(stored) = self.tables.at(position)? else { return Ok(None) };
         let Some(body) = stored.operation.body() else { return Ok(None) };
         let Ok(Payload::Write(write)) = Payload::decode(Kind::Write, &body.payload) else { return Ok(None) };
-        let Some(root) = write.root else { return Ok(None) };
-        self.tables.origin(&root)
+        Ok(write.root)
     }
 
     pub(super) fn show(
