@@ -36,9 +36,11 @@ class CommandLine:
 
     def __init__(self, store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = store
+        self.ghost = store.with_name("ghost")
         self._capsys = capsys
         self._monkeypatch = monkeypatch
         monkeypatch.setenv("CHRYSALIS_STORE", str(store))
+        monkeypatch.setenv("CHRYSALIS_GHOST", str(store.with_name("ghost")))
         # Answers must not depend on what is installed on the machine that runs the tests.
         monkeypatch.setenv("CHRYSALIS_EMBEDDER", "none")
         monkeypatch.setenv("COLUMNS", "100")

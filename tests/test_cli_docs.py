@@ -54,6 +54,9 @@ PROMISED = {"remember", "recall", "show", "list", "update", "forget", "history",
     "hub tokens",
     "hub take-back",
     "audit",
+    "ghost status",
+    "ghost show",
+    "ghost clear",
 }
 
 
@@ -84,7 +87,8 @@ def test_every_documented_line_runs(tmp_path):
     script = "\n".join(
         ["set -euo pipefail", 'chrysalis() { "$PYTHON" -m chrysalis_memory.cli "$@"; }', *documented_lines()]
     )
-    environment = {**os.environ, "PYTHON": sys.executable, "CHRYSALIS_STORE": str(tmp_path / "store")}
+    places = {"CHRYSALIS_STORE": str(tmp_path / "store"), "CHRYSALIS_GHOST": str(tmp_path / "ghost")}
+    environment = {**os.environ, **places, "PYTHON": sys.executable}
     done = subprocess.run(
         ["bash", "-x", "-c", script],
         cwd=tmp_path,

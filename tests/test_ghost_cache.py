@@ -218,5 +218,13 @@ def test_there_are_no_other_entries(ghost):
 
 def test_the_default_folder_lies_beside_the_default_store():
     assert default_ghost_path() == default_path().parent / "ghost"
-    assert GhostCache().path == default_ghost_path()
+    assert GhostCache().path == default_ghost_path() == default_ghost_path(default_path())
     assert Config().working_ttl_s > 2 * 2 * GhostCache().base_threshold_s
+
+
+def test_stores_do_not_share_a_ghost(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, other = default_ghost_path(tmp_path / "one"), default_ghost_path(tmp_path / "other")
+    assert len({one, other, default_ghost_path()}) == 3
+    assert {path.parent for path in (one, other)} == {default_path().parent}
+    assert default_ghost_path("one") == one

@@ -24,6 +24,16 @@ Store = Annotated[
         rich_help_panel=_WHERE,
     ),
 ]
+GhostFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--ghost",
+        envvar="CHRYSALIS_GHOST",
+        show_default="beside the default store",
+        help="Folder of the ghost.",
+        rich_help_panel=_WHERE,
+    ),
+]
 Agent = Annotated[str, typer.Option(envvar="CHRYSALIS_AGENT", help="In whose name to write.", rich_help_panel=_WHERE)]
 Space = Annotated[
     str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -36,9 +37,16 @@ _ABANDONED_S: Final = 3600.0
 """A file that has been unfinished for so long belongs to a process that is gone."""
 
 
-def default_ghost_path() -> Path:
-    """The folder of this user's ghost, beside the default store."""
-    return default_path().with_name("ghost")
+def default_ghost_path(store: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of this user's ghost, beside the default store; another store has one of its own there.
+
+    It is not kept with the other store: what can't be reached when the store can't be reached helps nobody.
+    """
+    default = default_path()
+    path = default if store is None else Path(named(store)).expanduser().absolute()
+    if path == default:
+        return default.with_name("ghost")
+    return default.with_name(f"ghost-{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}")
 
 
 def _utc_now() -> datetime:

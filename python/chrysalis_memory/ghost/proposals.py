@@ -128,7 +128,7 @@ def _chosen(waiting: list[Proposal], id: str) -> Proposal:
     for one in waiting:
         if one.id == id:
             return one
-    raise NotFound(f"no proposal {id!r} waits", hint="`proposals.pending()` lists them.", id=id)
+    raise NotFound(f"no proposal {id!r} waits", hint="List them with `chrysalis ghost show proposals`.", id=id)
 
 
 def _details(value: Any) -> dict[str, Any]:

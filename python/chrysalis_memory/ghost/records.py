@@ -72,8 +72,8 @@ class GhostOverview(Record):
     problems: tuple[GhostProblem, ...]
 
 
-def as_text(data: Any) -> str:
-    """The words of an entry: its `text` if it has one, otherwise all of it as JSON.
+def as_text(data: Any, *, indent: int | None = None) -> str:
+    """The words of an entry: its `text` if it has one, otherwise all of it as JSON, indented by so many spaces.
 
     >>> as_text({"text": "three crystals", "count": 3}), as_text([1, 2])
     ('three crystals', '[1, 2]')
@@ -82,4 +82,4 @@ def as_text(data: Any) -> str:
         return data
     if isinstance(data, Mapping) and isinstance(data.get("text"), str):
         return str(data["text"])
-    return json.dumps(data, ensure_ascii=False, default=str)
+    return json.dumps(data, ensure_ascii=False, default=str, indent=indent)
