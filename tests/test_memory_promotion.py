@@ -15,8 +15,8 @@ def opened(path, config=NEVER, **more):
 
 def test_what_is_important_enough_is_promoted_by_itself_and_the_rest_fades(tmp_path):
     with opened(tmp_path, OFTEN) as memory:
-        kept = memory.create_working_memory("the kiln door sticks", importance=0.7, ttl=2, metadata={"a": 1})
-        memory.create_working_memory("scratch quagga", importance=0.69, ttl=2)
+        kept = memory.create_working_memory("the kiln door sticks", importance=0.7, ttl=4, metadata={"a": 1})
+        memory.create_working_memory("scratch quagga", importance=0.69, ttl=4)
         assert eventually(lambda: memory.get(kept.id).tier == "long_term")
         assert eventually(lambda: memory.stats().memories == 1)
         left = memory.get(kept.id)
@@ -104,7 +104,7 @@ def test_a_store_that_can_not_be_written_to_is_no_failure_of_the_background(tmp_
 
 def test_a_memory_of_many_large_parts_is_promoted_whole(tmp_path):
     with opened(tmp_path, OFTEN) as memory:
-        note = memory.create_working_memory("large", importance=0.2, ttl=2)
+        note = memory.create_working_memory("large", importance=0.2, ttl=4)
         for part in range(4):
             memory.update(note.id, metadata={f"part{part}": "x" * 60_000})
         memory.update(note.id, importance=0.9)

@@ -406,17 +406,18 @@ impl Replica {
         self.run(py, Store::sweep)
     }
 
-    /// Ids, ends in ms, metadata as pairs of key and JSON text, and bytes of memories that have faded and whose words
-    /// are still here.
+    /// Ids, ends in ms, JSON text of a key of the metadata, and bytes of memories that have faded and whose words are
+    /// still here.
     #[allow(clippy::type_complexity)]
     fn faded(
         &self,
         py: Python<'_>,
         memory_type: &str,
+        key: &str,
         limit: usize,
-    ) -> PyResult<Vec<(String, i64, Vec<(String, String)>, usize)>> {
-        let found = self.run(py, |store| store.faded(memory_type, limit))?;
-        Ok(found.into_iter().map(|one| (one.id, one.expires_at, one.metadata, one.bytes)).collect())
+    ) -> PyResult<Vec<(String, i64, Option<String>, usize)>> {
+        let found = self.run(py, |store| store.faded(memory_type, key, limit))?;
+        Ok(found.into_iter().map(|one| (one.id, one.expires_at, one.noted, one.bytes)).collect())
     }
 
     fn rebuild(&self, py: Python<'_>) -> PyResult<()> {

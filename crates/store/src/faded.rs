@@ -16,18 +16,19 @@ pub struct Faded {
     pub memory_type: String,
     /// When its end came, in ms since the Unix epoch.
     pub expires_at: i64,
-    /// Its metadata as (key, JSON text), by key.
-    pub metadata: Vec<(String, String)>,
+    /// JSON text of the key of its metadata that was asked for.
+    pub noted: Option<String>,
     /// Bytes of payload that its writes take in the log.
     pub bytes: usize,
 }
 
 impl Store {
-    /// Memories of this type that have faded and whose words are still here, at most so many, by age.
+    /// Memories of this type that have faded and whose words are still here, at most so many, by age, with one key of
+    /// their metadata: all of them may be much.
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn faded(&self, memory_type: &str, limit: usize) -> Result<Vec<Faded>, StoreError> {
+    pub fn faded(&self, memory_type: &str, key: &str, limit: usize) -> Result<Vec<Faded>, StoreError> {
         let now_ms = self.now_ms();
         self.read(|connection| {
             let tables = Tables { connection, space: self.shared.space.id() };
@@ -37,7 +38,7 @@ impl Store {
                 if found.len() >= limit {
                     break;
                 }
-                let faded = look_at(&views, number, id)?.filter(|one| one.memory_type == memory_type);
+                let faded = look_at(&views, number, id, key)?.filter(|one| one.memory_type == memory_type);
                 found.extend(faded);
             }
             Ok(found)
@@ -55,7 +56,7 @@ fn hidden(connection: &Connection, now_ms: i64) -> Result<Vec<(i64, String)>, St
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn look_at(views: &Views<'_>, number: i64, id: String) -> Result<Option<Faded>, StoreError> {
+fn look_at(views: &Views<'_>, number: i64, id: String, key: &str) -> Result<Option<Faded>, StoreError> {
     let (document, _) = views.join(number)?;
     let (true, Some(expires_at)) = (document.is_live(), document.expires_at()) else { return Ok(None) };
     if expires_at > views.now_ms as i64 {
@@ -63,6 +64,6 @@ fn look_at(views: &Views<'_>, number: i64, id: String) -> Result<Option<Faded>, 
     }
     let payloads = views.tables.of_memory(number)?.into_iter().filter_map(|one| one.operation.body().cloned());
     let bytes = payloads.map(|body| body.payload.len()).sum();
-    let metadata = document.metadata().map(|(key, json)| (key.to_owned(), json.to_owned())).collect();
-    Ok(Some(Faded { id, memory_type: document.memory_type().to_owned(), expires_at, metadata, bytes }))
+    let noted = document.metadata().find(|(name, _)| *name == key).map(|(_, json)| json.to_owned());
+    Ok(Some(Faded { id, memory_type: document.memory_type().to_owned(), expires_at, noted, bytes }))
 }

@@ -211,19 +211,21 @@ fn what_was_to_stay_and_is_given_an_end_fades() {
     let folder = tempfile::tempdir().unwrap();
     let hands = Hands::at(NOW);
     let store = at(&hands, folder.path());
-    remember(&store, "m", saying("kept"));
+    remember(&store, "m", saying("kept").and(noting("why", "1".to_owned())));
     change(&store, until(Some(END as u64)));
-    assert_eq!(store.faded("episodic", 10).unwrap(), []);
+    assert_eq!(store.faded("episodic", "why", 10).unwrap(), []);
     hands.set(NOW + 2 * HOUR_MS);
     assert_gone(&store);
     assert_eq!(codes(&verify(&store)), [] as [&str; 0]);
-    let faded = store.faded("episodic", 10).unwrap();
+    let faded = store.faded("episodic", "why", 10).unwrap();
     assert_eq!(faded.iter().map(|one| (one.id.as_str(), one.expires_at)).collect::<Vec<_>>(), [("m", END)]);
+    assert_eq!(faded[0].noted.as_deref(), Some("1"));
+    assert_eq!(store.faded("episodic", "elsewhere", 10).unwrap()[0].noted, None);
     assert_eq!(faded[0].bytes, sizes(&store).iter().sum::<usize>(), "its words wait to be forgotten");
-    assert_eq!(store.faded("semantic", 10).unwrap(), []);
-    assert_eq!(store.faded("episodic", 0).unwrap(), []);
+    assert_eq!(store.faded("semantic", "why", 10).unwrap(), []);
+    assert_eq!(store.faded("episodic", "why", 0).unwrap(), []);
     store.forget("m", "", false).unwrap();
-    assert_eq!((store.faded("episodic", 10).unwrap(), sizes(&store)), (Vec::new(), Vec::new()));
+    assert_eq!((store.faded("episodic", "why", 10).unwrap(), sizes(&store)), (Vec::new(), Vec::new()));
 }
 
 #[test]

@@ -8,22 +8,36 @@
 
 from __future__ import annotations
 
+from chrysalis_memory.context.crystal import CRYSTAL_TTL, StateCrystal, TaskState, new_crystal_id
+from chrysalis_memory.context.crystals import Crystals
+from chrysalis_memory.context.entry import CrystalEntry, TreeRow
 from chrysalis_memory.context.fragment import FocusFragment
 from chrysalis_memory.context.linearity import Linearity
 from chrysalis_memory.context.marks import focus_marks
 from chrysalis_memory.context.pointed import Pointed
+from chrysalis_memory.context.reaper import Composted, CrystalReaper, ReapReport
 from chrysalis_memory.context.tokens import TokenCounter, estimate_tokens
 from chrysalis_memory.context.turn import TURN_TOKENS, Turn
 from chrysalis_memory.context.window import ContextWindow
 
 __all__ = [
+    "CRYSTAL_TTL",
     "TURN_TOKENS",
+    "Composted",
     "ContextWindow",
+    "CrystalEntry",
+    "CrystalReaper",
+    "Crystals",
     "FocusFragment",
     "Linearity",
     "Pointed",
+    "ReapReport",
+    "StateCrystal",
+    "TaskState",
     "TokenCounter",
+    "TreeRow",
     "Turn",
     "estimate_tokens",
     "focus_marks",
+    "new_crystal_id",
 ]
