@@ -1,5 +1,7 @@
 """Crystals in a store: saved whole, found, resumed elsewhere, branched, kept, and forgotten like every memory."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -115,6 +117,46 @@ def test_an_unknown_id_and_a_memory_that_is_none_are_not_found(tmp_path):
                 with pytest.raises(NotFound, match=name):
                     getattr(Crystals(memory), call)(name)
         assert memory.get(note.id) == note
+
+
+def test_consolidating_makes_no_crystal_of_several(tmp_path):
+    with store(tmp_path) as memory:
+        Crystals(memory).save(crystal())
+        Crystals(memory).branch("c1", "again")
+        assert memory.consolidate() == []
+
+
+def test_a_part_that_was_changed_on_the_disk_is_noticed(tmp_path):
+    with store(tmp_path) as memory:
+        Crystals(memory).save(crystal(window=large_window(150_000)))
+        assert memory.verify("c1")
+    with closing(sqlite3.connect(tmp_path / "chrysalis.db")) as connection:
+        rows = connection.execute("SELECT position, payload FROM operation WHERE kind = 1").fetchall()
+        ((position, payload),) = [row for row in rows if b" end17" in row[1]]
+        changed = (payload.replace(b" end17", b" end99"), position)
+        connection.execute("UPDATE operation SET payload = ? WHERE position = ?", changed)
+        connection.commit()
+    with store(tmp_path) as memory:
+        assert not memory.verify("c1")
+        assert not memory.verify()
+
+
+def test_it_comes_along_into_a_closed_space_with_its_end(tmp_path):
+    made = crystal(window=large_window(200_000))
+    with store(tmp_path) as memory:
+        Crystals(memory).save(made)
+        Crystals(memory).save(crystal("dear", pinned=True))
+        end, parts = memory.get("c1").expires_at, parts_of(memory, "c1")
+    with store(tmp_path, space="team", closed=True) as memory:
+        assert memory.brought_along == 2
+        assert Crystals(memory).get("c1") == made
+        assert Crystals(memory).get("dear").pinned
+        assert memory.get("c1").expires_at == end
+    # Each of its operations ends with it, the other one's with nothing.
+    with closing(sqlite3.connect(tmp_path / "chrysalis.db")) as connection:
+        ends = connection.execute("SELECT expires_at, count(*) FROM operation WHERE kind = 1 GROUP BY 1").fetchall()
+    assert [at for at, _ in ends] == [None, round(end.timestamp() * 1000)]
+    assert (ends[0][1], ends[1][1]) == (1, len(parts))
 
 
 # Branches, parents, trees.

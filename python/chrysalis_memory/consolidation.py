@@ -18,6 +18,9 @@ __all__ = ["ID_PREFIX", "group", "summarise"]
 
 ID_PREFIX: Final = "consolidated-"
 
+# Checkpoints of one conversation say nearly the same, and one made of several could not be resumed.
+_LEFT_ALONE = frozenset({"crystal"})
+
 _WORD = re.compile(r"\w+")
 
 # Words in more memories than this tell none of them apart, and comparing all pairs that share one costs its square.
@@ -30,7 +33,7 @@ def group(memories: Iterable[Memory], similarity: float) -> list[list[Memory]]:
     Memories are joined through chains of similar ones. Sorted by id, inside and outside, so that the result does not
     depend on the order in which memories came.
     """
-    sources = sorted((one for one in memories if not one.id.startswith(ID_PREFIX)), key=lambda one: one.id)
+    sources = sorted((one for one in memories if _may_be_joined(one)), key=lambda one: one.id)
     words = [frozenset(_WORD.findall(one.content.casefold())) for one in sources]
     leader = list(range(len(sources)))
 
@@ -48,6 +51,10 @@ def group(memories: Iterable[Memory], similarity: float) -> list[list[Memory]]:
     for index, source in enumerate(sources):
         groups[find(index)].append(source)
     return [members for members in groups.values() if len(members) > 1]
+
+
+def _may_be_joined(memory: Memory) -> bool:
+    return not memory.id.startswith(ID_PREFIX) and memory.memory_type not in _LEFT_ALONE
 
 
 def _overlap(first: frozenset[str], second: frozenset[str]) -> float:

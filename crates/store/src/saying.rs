@@ -91,6 +91,9 @@ pub(crate) fn edit_one(
     {
         return Ok(row);
     }
+    if end_of(&edit).is_some_and(|end| end <= views.now_ms as i64) {
+        return Err(StoreError::Invalid("the memory would have faded already".to_owned()));
+    }
     let about = About { memory: id, agent, document: &document, root: views.root_of(&document)? };
     let bytes_max = turn.shared().payload_bytes_max;
     let parts = match end_of(&edit) {

@@ -283,3 +283,16 @@ fn its_author_stays_its_author_once_the_first_words_are_gone() {
     assert_eq!((after.author, after.created_at), (store.replica(), NOW as i64));
     assert_holds(&other);
 }
+
+#[test]
+fn an_end_that_has_passed_is_refused_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let hands = Hands::at(NOW);
+    let store = at(&hands, folder.path());
+    for edit in [saying("kept"), fading("fades", NOW + HOUR_MS)] {
+        let before = store.remember("anna", Remember { id: Some("m".to_owned()), edit }).unwrap();
+        let refused = store.update("anna", "m", saying("other").and(until(Some(NOW)))).unwrap_err();
+        assert_eq!(refused.to_string(), "the memory would have faded already");
+        assert_eq!(store.get("m").unwrap(), Some(before));
+    }
+}

@@ -17,6 +17,8 @@ from typing import Any, Final
 from chrysalis_memory._core import Memory
 from chrysalis_memory.context import _checks
 from chrysalis_memory.context.crystal import BRANCH_DEPTH_MAX, StateCrystal
+from chrysalis_memory.context.linearity import Linearity
+from chrysalis_memory.context.window import ContextWindow
 from chrysalis_memory.errors import Malformed, NotFound, TooLarge
 from chrysalis_memory.importing.json_text import BadJson, parse
 from chrysalis_memory.records import from_ms, iso, to_ms
@@ -161,6 +163,8 @@ def read_crystal(memory: Memory) -> StateCrystal:
         crystal = StateCrystal.from_dict({**told, "crystal_id": memory.id})
     except (Malformed, TooLarge) as error:
         raise _bad(memory.id, str(error)) from None
+    if "history_summary" not in told:
+        crystal = replace(crystal, history_summary=_summary_of(crystal.window))
     return as_it_stands(crystal, memory)
 
 
@@ -225,7 +229,14 @@ def _told(crystal: StateCrystal) -> dict[str, Any]:
     for fragment in told["focus_fragments"]:
         if words.get(fragment["position"]) == fragment["content"]:
             del fragment["content"]
+    if crystal.history_summary == _summary_of(crystal.window):
+        del told["history_summary"]
     return told
+
+
+def _summary_of(window: ContextWindow) -> str:
+    """What a projector calls the summary of a window: all that is not preserved."""
+    return ContextWindow(turn for turn in window.turns if turn.linearity_class is not Linearity.PRESERVED).as_text()
 
 
 def _with_words(id: str, told: dict[str, Any]) -> list[Any]:
