@@ -20,8 +20,9 @@ def test_what_a_tool_says_is_droppable(role):
     assert Turn(role, "a page").linearity_class is Linearity.DROPPABLE
 
 
-def test_a_mask_is_droppable():
+def test_a_mask_is_droppable_whatever_else_is_said_of_it():
     assert Turn("user", "[...]", masked=True).linearity_class is Linearity.DROPPABLE
+    assert Turn("user", "[FOCUS:error]", Linearity.REQUIRED, "why", masked=True).linearity_class is Linearity.DROPPABLE
 
 
 def test_a_focus_mark_in_the_words_preserves_a_turn_whoever_speaks():

@@ -15,7 +15,10 @@ from chrysalis_memory.context.fragment import FocusFragment
 from chrysalis_memory.context.linearity import Linearity
 from chrysalis_memory.context.marks import focus_marks
 from chrysalis_memory.context.pointed import Pointed
+from chrysalis_memory.context.projection import Projection
+from chrysalis_memory.context.projector import ContextProjector
 from chrysalis_memory.context.reaper import Composted, CrystalReaper, ReapReport
+from chrysalis_memory.context.summarising import Summariser
 from chrysalis_memory.context.tokens import TokenCounter, estimate_tokens
 from chrysalis_memory.context.turn import TURN_TOKENS, Turn
 from chrysalis_memory.context.window import ContextWindow
@@ -24,6 +27,7 @@ __all__ = [
     "CRYSTAL_TTL",
     "TURN_TOKENS",
     "Composted",
+    "ContextProjector",
     "ContextWindow",
     "CrystalEntry",
     "CrystalReaper",
@@ -31,8 +35,10 @@ __all__ = [
     "FocusFragment",
     "Linearity",
     "Pointed",
+    "Projection",
     "ReapReport",
     "StateCrystal",
+    "Summariser",
     "TaskState",
     "TokenCounter",
     "TreeRow",

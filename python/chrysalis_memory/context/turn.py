@@ -63,12 +63,14 @@ class Turn:
 
     @property
     def linearity_class(self) -> Linearity:
-        """Its linearity: as it was given; else preserved with a focus, droppable as a mask or a tool's, or required."""
+        """What may become of it: a mask is droppable; else as was given; else preserved with a focus; else by role."""
+        if self.masked:
+            return Linearity.DROPPABLE
         if self.linearity is not None:
             return self.linearity
         if self.why is not None:
             return Linearity.PRESERVED
-        return Linearity.DROPPABLE if self.masked or self.role.lower() in _DROPPABLE_ROLES else Linearity.REQUIRED
+        return Linearity.DROPPABLE if self.role.lower() in _DROPPABLE_ROLES else Linearity.REQUIRED
 
     @property
     def why(self) -> str | None:

@@ -137,6 +137,8 @@ def _heading(turn: Turn) -> str:
 
 
 def _message(turn: Turn) -> dict[str, str]:
+    if turn.masked:  # its words are in brackets already
+        return {"role": "user", "content": turn.content}
     role = turn.role.lower()
     if role not in _MESSAGE_ROLES:
         return {"role": "user", "content": f"[{_heading(turn)}] {turn.content}"}
