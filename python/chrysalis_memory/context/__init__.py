@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from chrysalis_memory.context.crystal import CRYSTAL_TTL, StateCrystal, TaskState, new_crystal_id
 from chrysalis_memory.context.crystals import Crystals
+from chrysalis_memory.context.engine import CrystallizationEngine
 from chrysalis_memory.context.entry import CrystalEntry, TreeRow
 from chrysalis_memory.context.fragment import FocusFragment
 from chrysalis_memory.context.linearity import Linearity
@@ -31,6 +32,7 @@ __all__ = [
     "ContextWindow",
     "CrystalEntry",
     "CrystalReaper",
+    "CrystallizationEngine",
     "Crystals",
     "FocusFragment",
     "Linearity",
