@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from chrysalis_memory.cli import care, doctor, ghost, hub, members, models, moving, reading, sharing, shows, writing
+from chrysalis_memory.cli import (
+    care,
+    context,
+    doctor,
+    ghost,
+    hub,
+    members,
+    models,
+    moving,
+    reading,
+    sharing,
+    shows,
+    writing,
+)
 
 _EPILOG = """\
 [bold]First steps[/bold]
@@ -36,7 +49,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for group in (writing, reading, moving, members, sharing, hub, ghost, care, doctor, models, shows):
+    for group in (writing, reading, moving, members, sharing, hub, context, ghost, care, doctor, models, shows):
         group.register(app)
     return app
 

@@ -53,7 +53,7 @@ def import_file(
 
       chrysalis list --jsonl --limit 1000 | chrysalis --store other import -
     """
-    with _as_file(path) as file, open_to_write(store, space, agent) as memory, working(f"Importing {Path(path).name}"):
+    with as_file(path) as file, open_to_write(store, space, agent) as memory, working(f"Importing {Path(path).name}"):
         report = memory.import_(file, **given(format=format))
     if json:
         print_json(report.to_dict())
@@ -64,7 +64,8 @@ def import_file(
 
 
 @contextmanager
-def _as_file(path: str) -> Iterator[Path]:
+def as_file(path: str) -> Iterator[Path]:
+    """The file that the path names; of standard input (`-`) a copy that lasts as long as it is needed."""
     if path != "-":
         yield Path(path).expanduser()
         return

@@ -86,7 +86,7 @@ class GhostCache:
         self.path = default_ghost_path() if path is None else Path(named(path)).expanduser()
         self.base_threshold_s = duration_to_ms(base_threshold) / 1000
         self.problems: deque[GhostProblem] = deque(maxlen=PROBLEMS_REMEMBERED)
-        self._now = now
+        self.now = now
         self._files = GhostFiles(self.path, self.problems.append)
         self._snapshots = Snapshots(self._files)
         self.pheromones = Pheromones(self._files, now)
@@ -96,9 +96,9 @@ class GhostCache:
         """Keeps the status, the map or the status of the cluster (`what`: status, map, cluster), in place of the last.
 
         `data` is any JSON value. Raises `ValueError` for anything else, `TooLarge`, and `StoreError` when the folder
-        does not take it. On disk when this returns.
+        does not take it.
         """
-        self._files.write(_place(what), data, self._now())
+        self._files.write(_place(what), data, self.now())
 
     def read(self, what: str) -> GhostReading | None:
         """What is kept under `status`, `map` or `cluster`, and how old it is; None if nothing is."""
@@ -107,11 +107,14 @@ class GhostCache:
 
     def write_agent(self, agent: str, state: Any) -> None:
         """Keeps the state of an agent, any JSON value, in place of the last. Any name of an agent will do."""
-        self._snapshots.write(agent, state, self._now())
+        self._snapshots.write(agent, state, self.now())
 
     def change_agent(self, agent: str, edit: Callable[[Any], Any]) -> None:
-        """Keeps what `edit` makes of the agent's state (None if there is none); no other process writes meanwhile."""
-        self._snapshots.change(agent, edit, self._now())
+        """Keeps what `edit` makes of the agent's state (None if there is none); no other process writes meanwhile.
+
+        If it returns the very state that it was given, nothing is written, and the state stays as old as it is.
+        """
+        self._snapshots.change(agent, edit, self.now())
 
     def read_agent(self, agent: str) -> GhostReading | None:
         """The state of an agent, and how old it is; None if nothing is kept."""
@@ -120,7 +123,7 @@ class GhostCache:
 
     def remove_agent(self, agent: str) -> bool:
         """Takes an agent's state away; whether there was one."""
-        return self._snapshots.remove(agent, self._now())
+        return self._snapshots.remove(agent, self.now())
 
     def agents(self) -> list[SnapshotInfo]:
         """Of which agents there is a state, by name."""
@@ -131,7 +134,7 @@ class GhostCache:
         return self._reading(what, name, Kept(data, written_at, 0))
 
     def _reading(self, what: str, name: str | None, kept: Kept) -> GhostReading:
-        found = judge(kept.written_at, self._now(), self.threshold_s)
+        found = judge(kept.written_at, self.now(), self.threshold_s)
         data = None if found.level is Staleness.REFUSE else kept.data
         return GhostReading(what, name, found.level, kept.written_at, found.age_s, found.threshold_s, data, found.why)
 
@@ -147,7 +150,7 @@ class GhostCache:
 
     def record_call(self, succeeded: bool) -> Stability:
         """Counts a call that tried for the live answer; a success is also the time of the last sync."""
-        now = self._now()
+        now = self.now()
         with self._files.locked():
             measured = self.stability().and_then(bool(succeeded))
             self._files.write(STABILITY, measured.to_dict(), now)

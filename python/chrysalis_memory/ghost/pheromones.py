@@ -81,7 +81,7 @@ class Pheromones:
         strength: float = 1.0,
         half_life: Duration = HALF_LIFE_S,
     ) -> Pheromone:
-        """Leaves a trace, or strengthens the same one; returns it as it is now. On disk when this returns.
+        """Leaves a trace, or strengthens the same one; returns it as it is now.
 
         `half_life` is a timedelta or seconds. Of very many traces of one type, or types, the weakest make room.
         Raises `ValueError` or `TypeError` for arguments, and `StoreError` when the folder does not take it.

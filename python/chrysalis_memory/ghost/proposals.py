@@ -62,7 +62,7 @@ class Proposals:
         self._clock = clock
 
     def propose(self, text: str, *, agent: str = "agent", details: dict[str, Any] | None = None) -> Proposal:
-        """Puts a proposal before the others, with any JSON object as details. On disk when this returns.
+        """Puts a proposal before the others, with any JSON object as details.
 
         Raises `ValueError` or `TypeError` for arguments, and `TooLarge` once very many wait.
         """

@@ -40,11 +40,16 @@ class Snapshots:
         self.change(agent, lambda _: state, now)
 
     def change(self, agent: str, edit: Callable[[Any], Any], now: datetime) -> None:
-        """Keeps what `edit` makes of the state that is there (None without one); nobody else writes meanwhile."""
+        """Keeps what `edit` makes of the state that is there (None without one); nobody else writes meanwhile.
+
+        The very state that it was given means that nothing changes.
+        """
         name = checked_name("the agent", agent)
         with self._files.locked():
             before = self.read(name)
             state = edit(before.data if before else None)
+            if before is not None and state is before.data:
+                return
             size = self._files.write(_place(name), {"agent": name, "state": state}, now)
             self._refresh(now, SnapshotInfo(name, f"{file_name(name)}.json", now, size))
 
