@@ -21,11 +21,13 @@ from chrysalis_memory.context.projector import ContextProjector
 from chrysalis_memory.context.reaper import Composted, CrystalReaper, ReapReport
 from chrysalis_memory.context.summarising import Summariser
 from chrysalis_memory.context.tokens import TokenCounter, estimate_tokens
+from chrysalis_memory.context.transcripts import TRANSCRIPT_FORMATS, Transcript, TranscriptFormat, read_transcripts
 from chrysalis_memory.context.turn import TURN_TOKENS, Turn
 from chrysalis_memory.context.window import ContextWindow
 
 __all__ = [
     "CRYSTAL_TTL",
+    "TRANSCRIPT_FORMATS",
     "TURN_TOKENS",
     "Composted",
     "ContextProjector",
@@ -43,9 +45,12 @@ __all__ = [
     "Summariser",
     "TaskState",
     "TokenCounter",
+    "Transcript",
+    "TranscriptFormat",
     "TreeRow",
     "Turn",
     "estimate_tokens",
     "focus_marks",
     "new_crystal_id",
+    "read_transcripts",
 ]

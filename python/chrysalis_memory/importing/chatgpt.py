@@ -28,18 +28,18 @@ def _conversation(value: dict[str, Any]) -> Conversation:
     identity = value.get("conversation_id") or value.get("id")
     if identity is None:
         identity = derived_id("chatgpt conversation", title, str(value.get("create_time")))
-    messages = [_message_or_error(mapping[node]) for node in _branch(mapping, value.get("current_node"))]
+    messages = [_message_or_error(mapping[node]) for node in branch(mapping, value.get("current_node"))]
     return Conversation(optional_text(identity, "id"), title, value.get("create_time"), messages)
 
 
-def _branch(mapping: dict[str, Any], leaf: Any) -> list[str]:
+def branch(mapping: dict[str, Any], leaf: Any) -> list[str]:
     """Ids of the nodes from the root to the leaf; every node at most once, whatever the links say."""
     node = leaf if isinstance(leaf, str) and leaf in mapping else _last_leaf(mapping)
-    branch: dict[str, None] = {}
-    while isinstance(node, str) and node in mapping and node not in branch:
-        branch[node] = None
+    path: dict[str, None] = {}
+    while isinstance(node, str) and node in mapping and node not in path:
+        path[node] = None
         node = mapping[node].get("parent") if isinstance(mapping[node], dict) else None
-    return list(reversed(branch))
+    return list(reversed(path))
 
 
 def _last_leaf(mapping: dict[str, Any]) -> str | None:
@@ -71,11 +71,12 @@ def _message(value: Any) -> Message:
     author = object_at(message.get("author"), "author")
     content = object_at(message.get("content"), "content")
     speaker = optional_text(author.get("role"), "role")
-    text = _text(content) if _is_seen(message, speaker, content) else ""
+    text = text_of_parts(content) if is_seen(message, speaker, content) else ""
     return Message(optional_text(message.get("id"), "id"), speaker, text, message.get("create_time"))
 
 
-def _is_seen(message: dict[str, Any], speaker: str, content: dict[str, Any]) -> bool:
+def is_seen(message: dict[str, Any], speaker: str, content: dict[str, Any]) -> bool:
+    """Whether a message is one of those that the user saw: neither a tool's nor hidden."""
     metadata = message.get("metadata")
     is_hidden = isinstance(metadata, dict) and metadata.get("is_visually_hidden_from_conversation") is True
     return (
@@ -87,7 +88,8 @@ def _is_seen(message: dict[str, Any], speaker: str, content: dict[str, Any]) -> 
     )
 
 
-def _text(content: dict[str, Any]) -> str:
+def text_of_parts(content: dict[str, Any]) -> str:
+    """The words of a message, a blank line between its parts; raises `BadRecord` if it has none of these."""
     parts = content.get("parts")
     if not isinstance(parts, list):
         raise BadRecord("parts is no list")

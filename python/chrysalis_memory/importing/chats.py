@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-from chrysalis_memory.importing.json_text import BadJson, elements, parse, top_level
+from chrysalis_memory.importing.json_text import BadJson, Element, elements, parse, top_level
 from chrysalis_memory.importing.record import (
     BadRecord,
     Record,
@@ -19,6 +20,8 @@ from chrysalis_memory.importing.record import (
 )
 from chrysalis_memory.importing.text import Unreadable, read_text
 from chrysalis_memory.records import ImportProblem
+
+T = TypeVar("T")
 
 
 class Message(NamedTuple):
@@ -42,34 +45,49 @@ class Conversation(NamedTuple):
 Reader: TypeAlias = Callable[[dict[str, Any]], Conversation]
 
 
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """What was read of one conversation of an export, and where it stands."""
+
+    line: int
+    number: int
+    value: T
+
+
 def read_conversations(path: Path, source: str, read: Reader) -> Iterator[Record | ImportProblem]:
     """A record for each message of each conversation of an export; a bad conversation costs only itself."""
+    for found in each_conversation(path, read):
+        if isinstance(found, ImportProblem):
+            yield found
+        else:
+            title = found.value.title[:60]
+            where = f"conversation {found.number} ({title})" if title else f"conversation {found.number}"
+            yield from _records(found.value, source, path, found.line, where)
+
+
+def each_conversation(path: Path, read: Callable[[dict[str, Any]], T]) -> Iterator[Found[T] | ImportProblem]:
+    """What `read` makes of each conversation of an export; what it refuses with `BadRecord` becomes a problem."""
     try:
-        yield from _read_all(path, source, read)
+        text = read_text(path)
+        key = "conversations" if top_level(text) == "{" else None
+        for number, element in enumerate(elements(text, key), 1):
+            yield _found(path, element, number, read)
     except Unreadable as error:
         yield error.problem
     except BadJson as error:
         yield ImportProblem(str(path), error.line, str(error))
 
 
-def _read_all(path: Path, source: str, read: Reader) -> Iterator[Record | ImportProblem]:
-    text = read_text(path)
-    key = "conversations" if top_level(text) == "{" else None
-    for number, element in enumerate(elements(text, key), 1):
-        try:
-            value = parse(element.text)
-            if not isinstance(value, dict):
-                raise BadRecord("is no JSON object")
-            conversation = read(value)
-        except BadJson as error:
-            yield ImportProblem(str(path), element.line + error.line - 1, f"conversation {number} {error}")
-        except BadRecord as error:
-            yield ImportProblem(str(path), element.line, f"conversation {number}: {error}")
-        else:
-            where = (
-                f"conversation {number} ({conversation.title[:60]})" if conversation.title else f"conversation {number}"
-            )
-            yield from _records(conversation, source, path, element.line, where)
+def _found(path: Path, element: Element, number: int, read: Callable[[dict[str, Any]], T]) -> Found[T] | ImportProblem:
+    try:
+        value = parse(element.text)
+        if not isinstance(value, dict):
+            raise BadRecord("is no JSON object")
+        return Found(element.line, number, read(value))
+    except BadJson as error:
+        return ImportProblem(str(path), element.line + error.line - 1, f"conversation {number} {error}")
+    except BadRecord as error:
+        return ImportProblem(str(path), element.line, f"conversation {number}: {error}")
 
 
 def _records(
