@@ -1,5 +1,6 @@
 """Crystals in a store: saved whole, found, resumed elsewhere, branched, kept, and forgotten like every memory."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -7,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from chrysalis_memory import NotAllowed, NotFound, TooLarge
+from chrysalis_memory import ChrysalisMemory, NotAllowed, NotFound, TooLarge
 from chrysalis_memory.config import Config
-from chrysalis_memory.context import Crystals
-from crystal_cases import SOON, crystal, large_window, now, parts_of, store, two_stores, window
-from memory_cases import eventually, files_hold, found
+from chrysalis_memory.context import CrystalReaper, Crystals
+from crystal_cases import QUIET, SOON, crystal, large_window, now, parts_of, store, two_stores, window
+from memory_cases import bag_of_words, eventually, files_hold, found
 
 
 def test_what_was_saved_is_what_is_read_word_for_word_and_in_order(tmp_path):
@@ -84,6 +85,23 @@ def test_recall_finds_it_by_what_it_says_and_not_by_its_data(tmp_path):
         # Only the window holds this word, and the window is data.
         assert found(memory.recall("quagga")) == []
         assert len(memory.recall("cone")) == 2
+
+
+def test_an_embedder_is_given_its_words_and_not_its_data(tmp_path):
+    given = []
+
+    def embed(text):
+        given.append(text)
+        return bag_of_words(text)
+
+    with ChrysalisMemory(tmp_path, embedder=embed, config=QUIET) as memory:
+        Crystals(memory).save(crystal(window=window().add("user", "aardvark " * 20_000)))
+        memory.flush()
+        said = " ".join(given)
+        assert "zyzzyva" in said
+        assert "quagga" not in said
+        assert "aardvark" not in said
+        assert memory.recall("loaded zyzzyva", mode="vector")[0].memory.id == "c1"
 
 
 def test_it_lists_what_is_there_newest_first(tmp_path):
@@ -244,6 +262,7 @@ def test_a_cherished_one_survives_its_time_a_restart_and_a_rebuild(tmp_path):
         # Its first words go, and with them their operations.
         assert eventually(lambda: memory.get("c1").version == len(parts_of(memory, "c1")) + 1, 20)
     with store(tmp_path) as memory:
+        assert asyncio.run(CrystalReaper(memory).reap()) == []
         memory.rebuild()
         assert Crystals(memory).get("c1") == replace(made, pinned=True)
         assert memory.verify()

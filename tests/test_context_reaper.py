@@ -113,6 +113,22 @@ def test_of_another_replica_s_what_it_may_not_forget_is_left_and_said(tmp_path):
             assert (reaper.last_report.left, files_hold(writer, "zyzzyva")) == ((), [])
 
 
+def test_what_a_reaper_has_forgotten_is_gone_also_for_who_cherished_it_anew_unheard(tmp_path):
+    with store(tmp_path / "a") as one, store(tmp_path / "b") as other:
+        Crystals(one).save(crystal())
+        Crystals(one).cherish("c1")
+        other.merge(one)
+        Crystals(one).uncherish("c1", ttl=0.2)
+        past("c1", one)
+        Crystals(other).uncherish("c1", ttl=3600)
+        assert Crystals(other).cherish("c1").pinned
+        assert reaped(CrystalReaper(one)) == ["c1"]
+        one.merge(other)
+        for memory in [one, other]:
+            assert Crystals(memory).list() == []
+            assert files_hold(memory, "zyzzyva") == []
+
+
 def test_two_reapers_that_compost_at_once_agree(tmp_path):
     with store(tmp_path / "a") as one, store(tmp_path / "b") as other:
         Crystals(one).save(crystal())

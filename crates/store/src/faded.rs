@@ -49,7 +49,7 @@ impl Store {
 /// Numbers and ids of memories that have words and are not read.
 fn hidden(connection: &Connection, now_ms: i64) -> Result<Vec<(i64, String)>, StoreError> {
     let sql = "SELECT number, id FROM waiting
-                   WHERE number IN (SELECT memory FROM operation WHERE kind = 1 AND payload IS NOT NULL)
+                   WHERE EXISTS(SELECT 1 FROM operation WHERE memory = number AND kind = 1 AND payload IS NOT NULL)
                UNION SELECT number, id FROM memory WHERE expires_at <= ?1 ORDER BY number";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([now_ms], |row| Ok((row.get(0)?, row.get(1)?)))?;

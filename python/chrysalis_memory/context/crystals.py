@@ -53,6 +53,8 @@ class Crystals:
     def save(self, crystal: StateCrystal, *, scope: str = "", tags: Iterable[str] = ()) -> StateCrystal:
         """Writes a crystal, wholly or not at all: on disk when this returns. Saving it again writes nothing.
 
+        It opens a batch of its own, and so can't be called inside one.
+
         Raises `TooLarge` above 4 MiB of data, `ValueError` for one that has faded already or whose id another memory
         has, and what `remember` raises.
         """
