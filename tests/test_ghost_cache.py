@@ -2,14 +2,31 @@
 
 import json
 import os
+import tempfile
+from pathlib import Path
 from time import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chrysalis_memory import Config
 from chrysalis_memory.config import default_path
 from chrysalis_memory.ghost import GhostCache, Staleness, default_ghost_path
 from ghost_cases import NOON, Hands
+
+PLACES = [
+    "map.json",
+    "agents/ada.json",
+    "agents/_index.json",
+    "pheromones/by_type/WARNING.json",
+    "pheromones/active.json",
+    "proposals/pending.json",
+    "proposals/rejected.json",
+    "_meta/stability_score.json",
+    "_meta/last_sync.txt",
+]
+_KEYS = st.sampled_from("agent state agents traces type proposals recent id at written_at".split())
 
 
 @pytest.fixture
@@ -228,3 +245,31 @@ def test_stores_do_not_share_a_ghost(tmp_path, monkeypatch):
     assert len({one, other, default_ghost_path()}) == 3
     assert {path.parent for path in (one, other)} == {default_path().parent}
     assert default_ghost_path("one") == one
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS | st.text(max_size=3), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(PLACES), st.binary(max_size=60) | JSON, st.booleans())
+def test_whatever_lies_in_the_files_the_ghost_answers_and_can_be_written(place, content, is_entry):
+    with tempfile.TemporaryDirectory() as folder:
+        ghost = GhostCache(folder, now=Hands())
+        data = {"ghost": 1, "written_at": "2026-03-01T12:00:00Z", "data": content} if is_entry else content
+        path = Path(folder, place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(data).encode())
+        ghost.overview()
+        ghost.write("map", 1)
+        ghost.write_agent("ada", 1)
+        ghost.pheromones.deposit("warning", "thin ice")
+        ghost.proposals.reject(ghost.proposals.propose("x").id, "no")
+        ghost.record_call(True)
+        found = ghost.overview()
+        assert found.pheromones["WARNING"] >= 1
+        assert {one.what for one in found.entries} >= {"map", "agent"}
+        assert all(one.set_aside_as for one in ghost.problems)

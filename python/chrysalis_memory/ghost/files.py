@@ -83,8 +83,7 @@ class GhostFiles:
         try:
             return self._read(place, check)
         except Foreign:
-            self._set_aside(place, check)
-            return None
+            return self._settled(place, check)
 
     def _read(self, place: str, check: Check | None = None) -> Kept | None:
         data = self._bytes(place)
@@ -224,16 +223,17 @@ class GhostFiles:
         finally:
             self._lock.release()
 
-    def _set_aside(self, place: str, check: Check | None) -> None:
-        """Reports it and renames it, unless another process has put a good one there meanwhile."""
+    def _settled(self, place: str, check: Check | None) -> Kept | None:
+        """What it holds once nobody writes; if that is still not ours, it is reported and renamed."""
         try:
             with self.locked():
                 try:
-                    self._read(place, check)
+                    return self._read(place, check)
                 except Foreign as error:
                     self._move_aside(error.place or place, str(error))
         except StoreError as error:
             self._report(GhostProblem(place, f"it can't be used, and not be set aside: {error}"))
+        return None
 
     def _move_aside(self, place: str, what: str, *, must: bool = False) -> None:
         target = self._free_name(place)
