@@ -94,6 +94,28 @@ def test_what_says_nothing_or_is_not_there_is_no_crystal(chrysalis, tmp_path):
     assert not chrysalis.store.exists()
 
 
+def test_a_session_of_claude_code_is_crystallized_with_its_thread(chrysalis, tmp_path):
+    session = tmp_path / "session.jsonl"
+    told = [
+        {"type": "user", "uuid": "1", "sessionId": "s-1", "message": {"role": "user", "content": "Which cone?"}},
+        {
+            "type": "assistant",
+            "uuid": "2",
+            "parentUuid": "1",
+            "sessionId": "s-1",
+            "message": {"role": "assistant", "content": [{"type": "text", "text": "Cone 6."}]},
+        },
+    ]
+    session.write_text("\n".join(["{broken", *map(json.dumps, told)]))
+    for source, stdin in ((str(session), None), ("-", session.read_bytes())):
+        done = chrysalis("context", "save", source, "--json", stdin=stdin)
+        assert done.code == 0, done.err
+        assert "1 record left out; the first: line 1" in done.err
+        crystal = done.json["value"]
+        assert crystal["thread"] == "s-1"
+        assert chrysalis("context", "resume", crystal["crystal_id"]).out == "user: Which cone?\n\nassistant: Cone 6.\n"
+
+
 def test_list_shows_the_newest_first(chrysalis, saved):
     second = chrysalis("context", "save", "-", "--task", "glaze", stdin="notes").out.strip()
     assert [row[0] for row in chrysalis("context", "list").rows] == [second, saved]

@@ -64,11 +64,20 @@ def register(app: typer.Typer) -> None:
 
 def save(
     source: Annotated[
-        str, typer.Argument(metavar="FILE", help="A window or messages as JSON, or text; - reads standard input.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="A transcript, a window or messages as JSON, or text; - reads standard input."
+        ),
     ] = "-",
     *,
     format: Annotated[Format, typer.Option("--format", help="What the file is; otherwise its content tells.")] = "auto",
-    task: Annotated[str, typer.Option(help="The task in a line.", rich_help_panel=_TASK)] = "",
+    conversation: Annotated[
+        str | None, typer.Option(help="Which conversation of several: its number, its id, or words of its title.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="The task in a line.", show_default="the transcript's title", rich_help_panel=_TASK),
+    ] = None,
     status: Annotated[str, typer.Option(help="active, blocked, done or any word.", rich_help_panel=_TASK)] = "active",
     done: Annotated[
         list[str] | None, typer.Option(help="A step that was taken; repeat for several.", rich_help_panel=_TASK)
@@ -88,7 +97,10 @@ def save(
     ] = None,
     parent: Annotated[str | None, typer.Option(help="The crystal from which this one goes on.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why this is a branch of its parent.")] = None,
-    thread: Annotated[str | None, typer.Option(help="The conversation that it is a checkpoint of.")] = None,
+    thread: Annotated[
+        str | None,
+        typer.Option(help="The conversation that it is a checkpoint of.", show_default="the transcript's"),
+    ] = None,
     ttl: Ttl = "24h",
     cherished: Annotated[bool, typer.Option("--cherish", help="Keep it from fading at once.")] = False,
     agent: Agent = DEFAULT_AGENT,
@@ -99,25 +111,29 @@ def save(
 ) -> None:
     """Make a checkpoint of a conversation: a crystal. What is in focus stays word for word, the rest in substance.
 
+    A session of Claude Code and an export of ChatGPT are read from their files; what is neither a transcript nor JSON
+    is taken as text.
+
     [bold]Examples[/bold]
 
-      chrysalis context save talk.txt --task "move the sill gauge" --focus decision
+      chrysalis context save session.jsonl --task "move the sill gauge" --focus decision
 
       cat notes.txt | chrysalis context save - --ttl 7d
     """
-    window = read_window(source, format)
-    state = TaskState(task, **given(status=status, done=done, next_steps=next_step))
-    arguments = given(focus_hints=focus, working_memory=metadata(note), branch_reason=reason, thread=thread)
-    arguments |= {"task_state": state, "ttl": duration(ttl), "pinned": cherished}
+    found = read_window(source, format, conversation)
+    state = TaskState(found.title if task is None else task, **given(status=status, done=done, next_steps=next_step))
+    arguments = given(focus_hints=focus, working_memory=metadata(note), branch_reason=reason)
+    arguments |= {"task_state": state, "ttl": duration(ttl), "pinned": cherished, "thread": thread or found.id or None}
     engine = given(budget_tokens=budget)
 
     async def call(paths: Paths) -> PathAnswer:
         if parent is not None:
             arguments["parent"] = await _resolved(paths, parent)
-        return await paths.invoke("self.memory.crystallize", context=window, **arguments)
+        return await paths.invoke("self.memory.crystallize", context=found.window, **arguments)
 
     answer = _run(call, store, ghost, partial(open_to_write, store, space, agent), agent, engine)
-    _tell(answer, json, lambda crystal: shown.saved(crystal, window))
+    _tell(answer, json, lambda crystal: shown.saved(crystal, found.window))
+    shown.left_out(found.left_out)
 
 
 def resume(

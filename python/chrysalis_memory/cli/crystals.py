@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -28,7 +29,7 @@ from chrysalis_memory.cli.output import (
 from chrysalis_memory.context import ContextWindow, StateCrystal
 from chrysalis_memory.ghost.staleness import GHOST_PREFIX, in_words
 from chrysalis_memory.paths import PathAnswer
-from chrysalis_memory.records import from_ms, to_ms
+from chrysalis_memory.records import ImportProblem, from_ms, to_ms
 
 _ID_CHARACTERS = 16
 _TASK_CHARACTERS = 60
@@ -52,7 +53,20 @@ def mark_ghost(answer: PathAnswer, *, to_errors: bool = False) -> None:
 def warn(answer: PathAnswer) -> None:
     """Says what went wrong beside the answer."""
     for warning in answer.warnings:
-        Console(stderr=True, highlight=False).print(Text.assemble(("warning: ", "yellow"), one_line(warning)))
+        say_of_trouble(warning)
+
+
+def left_out(problems: Sequence[ImportProblem]) -> None:
+    """Says on standard error which records of a transcript could not be used."""
+    if problems:
+        first = problems[0]
+        where = f"line {first.line}: " if first.line else ""
+        say_of_trouble(f"{counted(len(problems), 'record')} left out; the first: {where}{first.what}")
+
+
+def say_of_trouble(words: str) -> None:
+    """A warning on standard error."""
+    Console(stderr=True, highlight=False).print(Text.assemble(("warning: ", "yellow"), one_line(words)))
 
 
 def saved(crystal: StateCrystal, window: ContextWindow) -> None:

@@ -1,50 +1,105 @@
-"""A window of turns from a file or from standard input: as JSON, or plain text."""
+"""A window of turns from a file or from standard input: a transcript, JSON, or plain text."""
 
 from __future__ import annotations
 
 import re
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from chrysalis_memory.cli.moving import as_file
 from chrysalis_memory.context import ContextWindow, Turn
+from chrysalis_memory.context.transcripts import Transcript, TranscriptFormat, read_transcripts, transcript_format
 from chrysalis_memory.errors import Malformed
 from chrysalis_memory.ghost.staleness import GHOST_PREFIX
 from chrysalis_memory.importing.json_text import BadJson, parse
 from chrysalis_memory.importing.text import Unreadable, read_text
+from chrysalis_memory.records import ImportProblem
 
-__all__ = ["Format", "read_window"]
+__all__ = ["Format", "Found", "read_window"]
 
-Format: TypeAlias = Literal["auto", "json", "text"]
+Format: TypeAlias = Literal["auto", "claude-code", "chatgpt", "json", "text"]
 
 TEXT_BYTES_MAX: Final = 16 << 20
-"""Largest text, and largest window as JSON: more than any model reads."""
+"""Largest text, and largest window as JSON: more than any model reads. Transcripts have bounds of their own."""
+
+TITLES_SHOWN: Final = 12
+"""Conversations that a question which one is meant lists."""
+
+PROBLEMS_MAX: Final = 100
+"""Records that were left out, the last so many of them."""
 
 # As `ContextWindow.as_text` writes it, so that what was resumed and worked on can be saved again.
 _HEADING: Final = re.compile(r"(user|assistant|system|tool|developer)(?: \(([^()\n]{1,200})\))?: ", re.IGNORECASE)
 
 
-def read_window(source: str, format: Format = "auto") -> ContextWindow:
-    """The window that a file holds; `-` reads standard input.
+@dataclass(frozen=True)
+class Found:
+    """A window, what its program calls the conversation, and records that were left out of it."""
 
-    Raises `Malformed` for a file of another shape, and `ValueError` for an empty one.
+    window: ContextWindow
+    id: str = ""
+    title: str = ""
+    left_out: tuple[ImportProblem, ...] = ()
+
+
+def read_window(source: str, format: Format = "auto", conversation: str | None = None) -> Found:
+    """The window that a file or the folder of an export holds; `-` reads standard input.
+
+    `conversation` chooses one of several, by its number, its id or words of its title. Raises `Malformed` for a file of
+    another shape, and `ValueError` for an empty one or an unclear choice.
     """
     with as_file(source) as path:
         try:
-            window = _read(path, format)
+            found = _read(path, format, conversation)
         except Unreadable as error:
             raise Malformed(f"{_name(source)}: {error}") from None
-    if not window.turns:
+    if not found.window.turns:
         raise ValueError(f"{_name(source)} says nothing")
-    return window
+    return found
 
 
-def _read(path: Path, format: Format) -> ContextWindow:
-    if format in {"auto", "json"}:
-        window = _from_json(path, must=format == "json")
-        if window is not None:
-            return window
-    return from_text(read_text(path, TEXT_BYTES_MAX))
+def _read(path: Path, format: Format, conversation: str | None) -> Found:
+    kind = transcript_format(path) if format == "auto" else format
+    if kind == "claude-code" or kind == "chatgpt":
+        return _chosen(path, kind, conversation)
+    if conversation is not None:
+        raise ValueError("only transcripts hold conversations to choose from")
+    if format != "text" and (window := _from_json(path, must=format == "json")) is not None:
+        return Found(window)
+    return Found(from_text(read_text(path, TEXT_BYTES_MAX)))
+
+
+def _chosen(path: Path, kind: TranscriptFormat, conversation: str | None) -> Found:
+    """The one conversation that is meant; the others are read past, one at a time."""
+    number = 0
+    fits: list[Transcript] = []
+    titles: list[str] = []
+    problems: deque[ImportProblem] = deque(maxlen=PROBLEMS_MAX)
+    for item in read_transcripts(path, kind):
+        if isinstance(item, ImportProblem):
+            problems.append(item)
+            continue
+        number += 1
+        if _is_meant(item, number, conversation) and len(fits) < 2:
+            fits.append(item)
+        if len(titles) < TITLES_SHOWN:
+            titles.append(f"{number} {item.title or item.id!r}")
+    if len(fits) == 1:
+        return Found(fits[0].window, fits[0].id, fits[0].title, tuple(problems))
+    if not number:
+        raise Malformed(f"no conversation could be read: {problems[0].what if problems else 'there is none'}")
+    several, more = "several conversations fit" if fits else "no conversation fits", "; ..." * (number > len(titles))
+    raise ValueError(f"{several}; choose one of {number} with --conversation: {'; '.join(titles)}{more}")
+
+
+def _is_meant(transcript: Transcript, number: int, conversation: str | None) -> bool:
+    if conversation is None:
+        return True
+    if conversation.isdecimal():
+        return number == int(conversation[:9])
+    return conversation == transcript.id or conversation.casefold() in transcript.title.casefold()
 
 
 def _from_json(path: Path, *, must: bool) -> ContextWindow | None:

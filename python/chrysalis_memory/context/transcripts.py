@@ -23,7 +23,7 @@ from chrysalis_memory.importing.record import BadRecord, text_of
 from chrysalis_memory.importing.text import Unreadable
 from chrysalis_memory.records import ImportProblem
 
-__all__ = ["TRANSCRIPT_FORMATS", "Transcript", "TranscriptFormat", "read_transcripts"]
+__all__ = ["TRANSCRIPT_FORMATS", "Transcript", "TranscriptFormat", "read_transcripts", "transcript_format"]
 
 TranscriptFormat: TypeAlias = Literal["claude-code", "chatgpt"]
 TRANSCRIPT_FORMATS: Final = ("claude-code", "chatgpt")
@@ -61,7 +61,7 @@ def read_transcripts(
 
 def _read(path: Path, format: TranscriptFormat | None) -> Iterator[Transcript | ImportProblem]:
     try:
-        found = format or _format(path)
+        found = format or transcript_format(path)
         if found is None:
             raise Unreadable(path, "is neither a session of Claude Code nor an export of ChatGPT")
         if found == "claude-code":
@@ -73,7 +73,8 @@ def _read(path: Path, format: TranscriptFormat | None) -> Iterator[Transcript | 
         yield error.problem
 
 
-def _format(path: Path) -> TranscriptFormat | None:
+def transcript_format(path: Path) -> TranscriptFormat | None:
+    """What the content says that it is; None if neither. Raises `Unreadable`."""
     if path.is_file() and is_session(path):
         return "claude-code"
     return "chatgpt" if detect(path) == "chatgpt" else None
