@@ -1,11 +1,13 @@
 """context save, resume, list, show, branch, cherish, compost and tree from the command line."""
 
 import json
+from datetime import datetime, timezone
 
 import pytest
 
 from chrysalis_memory import ChrysalisMemory
-from chrysalis_memory.context import ContextWindow
+from chrysalis_memory.context import ContextWindow, Crystals, StateCrystal
+from chrysalis_memory.ghost import GhostCache
 
 TALK = "user: Which cone?\n\nassistant: [FOCUS:decision] Cone 6, since the clay is fine.\n\nAnd slowly.\n"
 
@@ -134,6 +136,16 @@ def test_list_shows_the_newest_first(chrysalis, saved):
     assert "ada" in shown
 
 
+@pytest.mark.usefixtures("saved")
+def test_lists_are_narrowed_by_scope(chrysalis):
+    with ChrysalisMemory(chrysalis.store, embedder="none") as memory:
+        Crystals(memory).save(StateCrystal("c1", "graph", datetime.now(timezone.utc)), scope="langgraph/run")
+    assert [row[0] for row in chrysalis("context", "list", "--scope", "langgraph").rows] == ["c1"]
+    assert [row[1] for row in chrysalis("context", "tree", "--scope", "langgraph/run").rows] == ["c1"]
+    assert chrysalis("context", "list", "--scope", "lang").rows == []
+    assert len(chrysalis("context", "list").rows) == 2
+
+
 def test_branches_are_drawn_below_what_they_branch_from(chrysalis, saved):
     branch = chrysalis("context", "branch", saved, "try cone 10", "--agent", "bo").out.strip()
     chrysalis("context", "branch", branch[:16], "at night")
@@ -150,6 +162,18 @@ def test_branches_are_drawn_below_what_they_branch_from(chrysalis, saved):
     shown = chrysalis("context", "show", branch, terminal=True).out
     assert "try cone 10" in shown
     assert f"{saved.removeprefix('crystal-')[:16]}, 1 deep" in shown
+
+
+def test_a_long_chain_is_drawn_within_the_terminal(chrysalis, saved):
+    with ChrysalisMemory(chrysalis.store, embedder="none") as memory:
+        parent = Crystals(memory).get(saved)
+        for _ in range(30):
+            parent = Crystals(memory).branch(parent.crystal_id, "on and on")
+    lines = chrysalis("context", "tree", terminal=True).out.splitlines()
+    assert len(lines) == 31
+    assert "30 deep" in lines[30]
+    assert parent.crystal_id.removeprefix("crystal-")[:16] in lines[30]
+    assert all(len(line) <= 100 for line in lines)
 
 
 def test_a_tree_of_one_agent_s_crystals_needs_no_others(chrysalis, saved):
@@ -211,6 +235,20 @@ def test_when_the_store_is_gone_the_last_known_context_is_shown_as_a_ghost(chrys
     assert (refused.code, refused.error["code"]) == (3, "no_store")
     assert "nothing was changed" in refused.error["message"]
     assert not chrysalis.store.exists()
+
+
+def test_a_map_that_another_program_wrote_crashes_nothing(chrysalis, saved):
+    ghost = GhostCache(chrysalis.ghost)
+    sound = chrysalis("context", "list", "--json").json["crystals"][0]
+    gone(chrysalis)
+    for junk in (7, {}, {"crystals": 7}):
+        ghost.write("map", junk)
+        refused = chrysalis("context", "list", "--json")
+        assert (refused.code, refused.error["code"]) == (4, "malformed")
+    rows = [7, {}, sound, {**sound, "tokens": "x"}, {**sound, "timestamp": "never"}, {**sound, "level": 90}]
+    ghost.write("map", {"crystals": rows})
+    assert [row[0] for row in chrysalis("context", "list").rows] == [saved, saved]
+    assert chrysalis("context", "tree", terminal=True).code == 0
 
 
 def test_a_store_that_never_was_is_a_clear_miss(chrysalis):

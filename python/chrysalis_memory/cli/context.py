@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,10 @@ from chrysalis_memory.cli.options import (
     Agent,
     GhostFolder,
     Json,
+    ScopeFilter,
     Space,
     Store,
+    ThreadFilter,
     duration,
     given,
     metadata,
@@ -27,13 +30,13 @@ from chrysalis_memory.cli.options import (
 from chrysalis_memory.cli.output import print_json, printable
 from chrysalis_memory.cli.windows import Format, read_window
 from chrysalis_memory.context import TaskState
-from chrysalis_memory.errors import NotFound
 from chrysalis_memory.memory import ChrysalisMemory
 from chrysalis_memory.paths import PathAnswer, Paths
 
 T = TypeVar("T")
 
 _TASK: Final = "What was being done"
+_WHOLE_ID: Final = re.compile(r"crystal-[0-9a-f]{24}")
 
 CrystalId = Annotated[
     str, typer.Argument(metavar="ID", help="Id of a crystal, or its beginning; the part after crystal- will do.")
@@ -170,7 +173,8 @@ def resume(
 def list_crystals(
     *,
     agent: Annotated[str | None, typer.Option(help="Only of this agent.")] = None,
-    thread: Annotated[str | None, typer.Option(help="Only of this thread.")] = None,
+    thread: ThreadFilter = None,
+    scope: ScopeFilter = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 50,
     ghost: GhostFolder = None,
     store: Store = None,
@@ -186,14 +190,15 @@ def list_crystals(
       chrysalis context list --agent ada --json
     """
     answer = _map(store, ghost, space)
-    rows = sorted(_chosen(answer, agent, thread), key=lambda row: str(row["timestamp"]), reverse=True)[:limit]
+    rows = sorted(_chosen(answer, agent, thread, scope), key=lambda row: str(row["timestamp"]), reverse=True)[:limit]
     _tell_rows(answer, rows, json, shown.table)
 
 
 def tree(
     *,
     agent: Annotated[str | None, typer.Option(help="Only of this agent.")] = None,
-    thread: Annotated[str | None, typer.Option(help="Only of this thread.")] = None,
+    thread: ThreadFilter = None,
+    scope: ScopeFilter = None,
     ghost: GhostFolder = None,
     store: Store = None,
     space: Space = None,
@@ -208,7 +213,7 @@ def tree(
       chrysalis context tree --agent ada
     """
     answer = _map(store, ghost, space)
-    _tell_rows(answer, _chosen(answer, agent, thread), json, shown.tree)
+    _tell_rows(answer, _chosen(answer, agent, thread, scope), json, shown.tree)
 
 
 def show(
@@ -278,8 +283,7 @@ def compost(
     async def call(paths: Paths) -> PathAnswer:
         identity = await _resolved(paths, id)
         if not yes:
-            question = f"Compost {printable(identity)} for good?"
-            await asyncio.to_thread(typer.confirm, question, abort=True, err=True)
+            typer.confirm(f"Compost {printable(identity)} for good?", abort=True, err=True)
         return await paths.invoke("self.memory.compost", crystal_id=identity, reason=reason)
 
     answer = _run(call, store, ghost, partial(open_to_read, store, space))
@@ -333,25 +337,28 @@ def _run(
 
 
 async def _resolved(paths: Paths, id: str) -> str:
-    """The id of the crystal that is meant, by the list of crystals or what is last known of it."""
-    rows = (await _crystals(paths)).value["crystals"]
-    known = [str(row["crystal_id"]) for row in rows]
-    if id in known:
+    """The id of the crystal that is meant: as it is, or the only one that begins so, live or as last known."""
+    if _WHOLE_ID.fullmatch(id) or len(id) < PREFIX_CHARACTERS_MIN:
         return id
-    begins = (id, f"crystal-{id}")
-    found = [one for one in known if len(id) >= PREFIX_CHARACTERS_MIN and one.startswith(begins)]
+    known = [str(row["crystal_id"]) for row in shown.rows_of(await _crystals(paths))]
+    found = [one for one in known if one.startswith((id, f"crystal-{id}"))]
+    if id in found or not found:
+        return id
     if len(found) > 1:
         raise ValueError(f"{id!r} begins several ids ({', '.join(found[:3])}, ...); give more characters")
-    if not found:
-        hint = "It may have faded. `chrysalis context list` shows what is here."
-        raise NotFound(f"there is no crystal {id!r}", hint=hint, id=id)
     return found[0]
 
 
-def _chosen(answer: PathAnswer, agent: str | None, thread: str | None) -> list[dict[str, Any]]:
+def _chosen(answer: PathAnswer, agent: str | None, thread: str | None, scope: str | None) -> list[shown.Row]:
     return [
-        row for row in answer.value["crystals"] if agent in {None, row["agent"]} and thread in {None, row["thread"]}
+        row
+        for row in shown.rows_of(answer)
+        if agent in {None, row["agent"]} and thread in {None, row["thread"]} and _is_in(row["scope"], scope)
     ]
+
+
+def _is_in(scope: str, wanted: str | None) -> bool:
+    return wanted is None or scope == wanted or scope.startswith(f"{wanted}/")
 
 
 def _tell(answer: PathAnswer, as_json: bool, tell: Callable[[Any], None]) -> None:
@@ -364,7 +371,7 @@ def _tell(answer: PathAnswer, as_json: bool, tell: Callable[[Any], None]) -> Non
 
 
 def _tell_rows(
-    answer: PathAnswer, rows: list[dict[str, Any]], as_json: bool, tell: Callable[[list[dict[str, Any]]], None]
+    answer: PathAnswer, rows: list[shown.Row], as_json: bool, tell: Callable[[list[shown.Row]], None]
 ) -> None:
     if as_json:
         print_json({"is_ghost": answer.is_ghost, "age_s": answer.age_s, "why": answer.why, "crystals": rows})

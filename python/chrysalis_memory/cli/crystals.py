@@ -27,6 +27,7 @@ from chrysalis_memory.cli.output import (
     short_id,
 )
 from chrysalis_memory.context import ContextWindow, StateCrystal
+from chrysalis_memory.errors import Malformed
 from chrysalis_memory.ghost.staleness import GHOST_PREFIX, in_words
 from chrysalis_memory.paths import PathAnswer
 from chrysalis_memory.records import ImportProblem, from_ms, to_ms
@@ -35,7 +36,23 @@ _ID_CHARACTERS = 16
 _TASK_CHARACTERS = 60
 _PREFIX = "crystal-"
 
+# A chain of checkpoints may be long; further in there would be no room for words.
+_DRAWN_LEVELS_MAX = 10
+
 Row = dict[str, Any]
+
+_MAYBE_TEXT = (str, type(None))
+_SHAPE: dict[str, tuple[type, ...]] = {
+    "crystal_id": (str,),
+    "agent": (str,),
+    "task": (str,),
+    "scope": (str,),
+    "tokens": (int,),
+    "level": (int,),
+    "pinned": (bool,),
+    **dict.fromkeys(("timestamp", "expires_at", "parent_crystal", "branch_reason", "thread", "problem"), _MAYBE_TEXT),
+}
+_TIMES = {"timestamp", "expires_at"}
 
 
 def mark_ghost(answer: PathAnswer, *, to_errors: bool = False) -> None:
@@ -54,6 +71,24 @@ def warn(answer: PathAnswer) -> None:
     """Says what went wrong beside the answer."""
     for warning in answer.warnings:
         say_of_trouble(warning)
+
+
+def rows_of(answer: PathAnswer) -> list[Row]:
+    """The crystals of a map; of one that another program wrote only what is as it should be."""
+    found = answer.value.get("crystals") if isinstance(answer.value, dict) else None
+    if not isinstance(found, list):
+        raise Malformed("the last known map lists no crystals", hint="`chrysalis ghost clear` takes it away.")
+    return [row for row in found if isinstance(row, dict) and all(_is(row, *one) for one in _SHAPE.items())]
+
+
+def _is(row: Row, name: str, kinds: tuple[type, ...]) -> bool:
+    value = row.get(name)
+    if name in _TIMES and isinstance(value, str):
+        try:
+            to_ms(value)
+        except ValueError:
+            return False
+    return isinstance(value, kinds)
 
 
 def left_out(problems: Sequence[ImportProblem]) -> None:
@@ -198,7 +233,7 @@ def tree(rows: list[Row]) -> None:
     line: list[Tree] = []
     for row in rows:
         # A parent that a filter left out must not keep its children from being drawn.
-        line = line[: row["level"]]
+        line = line[: min(row["level"], _DRAWN_LEVELS_MAX)]
         node = line[-1].add(_label(row)) if line else Tree(_label(row), guide_style="dim")
         if not line:
             roots.append(node)
@@ -208,7 +243,10 @@ def tree(rows: list[Row]) -> None:
 
 
 def _label(row: Row) -> Text:
-    label = Text(no_wrap=True, overflow="ellipsis").append(_id(row["crystal_id"]), style="bold")
+    label = Text(no_wrap=True, overflow="ellipsis")
+    if row["level"] > _DRAWN_LEVELS_MAX:
+        label.append(f"{row['level']} deep  ", style="dim")
+    label.append(_id(row["crystal_id"]), style="bold")
     if row["branch_reason"]:
         label.append(f"  {one_line(row['branch_reason'])}", style="yellow")
     label.append(f"  {one_line(row['task'])}"[: _TASK_CHARACTERS + 2] if row["task"] else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ def read_window(source: str, format: Format = "auto", conversation: str | None =
     `conversation` chooses one of several, by its number, its id or words of its title. Raises `Malformed` for a file of
     another shape, and `ValueError` for an empty one or an unclear choice.
     """
+    if source == "-" and sys.stdin.isatty():
+        raise ValueError("name a file, or pipe text into this command")
     with as_file(source) as path:
         try:
             found = _read(path, format, conversation)
