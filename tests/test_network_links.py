@@ -8,7 +8,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from chrysalis_memory._core import FRAME_BYTES_MAX
-from chrysalis_memory.network import Network, SyncConfig
+from chrysalis_memory.errors import LinkTimeout
+from chrysalis_memory.network import Network, SyncConfig, _runtime
 from memory_cases import eventually
 from network_cases import knows, store
 
@@ -29,6 +30,22 @@ async def closed_after(url, frames):
                 await asyncio.wait_for(stranger.recv(), 20)
         except ConnectionClosed:
             return
+
+
+def test_a_network_that_does_not_answer_in_time_says_so(tmp_path, monkeypatch):
+    async def never():
+        await asyncio.Event().wait()
+
+    with store(tmp_path / "a") as memory:
+        network = Network(memory, listen=HERE).start()
+        try:
+            monkeypatch.setattr(_runtime, "_ASK_S", 0.05)
+            with pytest.raises(LinkTimeout, match="did not answer"):
+                network._ask(never())
+            monkeypatch.undo()
+            assert network.status().running
+        finally:
+            network.stop()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Policies at work between real stores: what is held, when it leaves, and what is checked."""
 
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -100,6 +102,21 @@ def test_a_check_in_exchanges_all_and_verifies_what_came(tmp_path):
             assert eventually(lambda: knows(a, "next"), 60)
             assert b.status().last_error is None
             assert "unverified" not in b.status().counters
+
+
+def test_a_check_in_that_finds_a_signature_damaged_says_so(tmp_path):
+    with (
+        store(tmp_path / "a", listen=HERE) as a,
+        store(tmp_path / "b", peers=[address(a)], policy=CheckIn(interval_s=1)) as b,
+    ):
+        note = b.remember("said once")
+        assert eventually(lambda: knows(a, "once"), 60)
+        with closing(sqlite3.connect(tmp_path / "b" / "chrysalis.db", timeout=30)) as database, database:
+            database.execute("UPDATE operation SET signature = zeroblob(64) WHERE memory IS NOT NULL")
+        # What comes of a memory has all of that memory verified.
+        a.update(note.id, content="said otherwise")
+        assert eventually(lambda: b.status().counters.get("unverified", 0) >= 1, 60)
+        assert "its author did not sign it" in b.status().last_error
 
 
 @pytest.mark.parametrize("policy", ["streaming", "lumped", "check_in"])

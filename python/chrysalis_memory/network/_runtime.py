@@ -11,12 +11,13 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from chrysalis_memory._core import Node
-from chrysalis_memory.errors import LinkClosed, LinkError, StoreError
+from chrysalis_memory.errors import LinkClosed, LinkError, LinkTimeout, StoreError
 from chrysalis_memory.network import _tls
 from chrysalis_memory.network._contacts import Contacts
 from chrysalis_memory.network._exchange import AT_ONCE
@@ -196,10 +197,14 @@ class Network:
         if threading.current_thread() is self._thread:
             question.close()
             raise ValueError("the network can't be asked from within its own events")
+        answer = asyncio.run_coroutine_threadsafe(question, loop)
         try:
-            return asyncio.run_coroutine_threadsafe(question, loop).result(_ASK_S)
+            return answer.result(_ASK_S)
         except CancelledError as error:
             raise LinkClosed("the network stopped meanwhile", code="not_running", hint="Start it again.") from error
+        except (TimeoutError, FutureTimeoutError) as error:  # two classes before Python 3.11
+            answer.cancel()
+            raise LinkTimeout(f"the network did not answer within {_ASK_S:g} s", hint="Ask again.") from error
 
     # In the network's own thread.
 

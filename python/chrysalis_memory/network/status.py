@@ -35,10 +35,11 @@ class PeerStatus:
     """When something was last heard of it, in UTC; None: never since this network was started."""
 
     lag: int
-    """Operations of this replica that it has not acknowledged."""
+    """What it lacks of ours: operations of this replica that it has not acknowledged."""
 
     ahead_logs: int
-    """Logs of which it has said to have more than is here."""
+    """What we lack of it: logs of which it has said to have more than is here. How many operations these are is known
+    when they have come."""
 
     unacknowledged_bytes: int
     """Bytes that were sent to it and are not on its disk as far as is known."""
