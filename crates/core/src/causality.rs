@@ -43,16 +43,25 @@ pub fn steps_of<S: Steps>(
     dependencies: &[Place],
 ) -> Result<BTreeMap<LogNumber, u64>, S::Error> {
     let mut gained: BTreeMap<LogNumber, u64> = BTreeMap::new();
-    let mut learn = |log: LogNumber, sequence: u64| {
-        let known = gained.entry(log).or_insert(sequence);
-        *known = (*known).max(sequence);
-    };
     for dependency in dependencies {
-        learn(dependency.log, dependency.sequence);
-        for (log, sequence) in steps.vector_at(*dependency)? {
-            learn(log, sequence);
-        }
+        let past = steps.vector_at(*dependency)?;
+        past.into_iter().for_each(|(log, sequence)| learn(&mut gained, log, sequence));
     }
+    news_of(steps, place, gained)
+}
+
+/// Adds that a log is known up to a place.
+pub fn learn(known: &mut BTreeMap<LogNumber, u64>, log: LogNumber, sequence: u64) {
+    let greatest = known.entry(log).or_insert(sequence);
+    *greatest = (*greatest).max(sequence);
+}
+
+/// As [`steps_of`], from all that the dependencies know together.
+pub fn news_of<S: Steps>(
+    steps: &S,
+    place: Place,
+    mut gained: BTreeMap<LogNumber, u64>,
+) -> Result<BTreeMap<LogNumber, u64>, S::Error> {
     gained.remove(&place.log);
     let Some(previous) = place.sequence.checked_sub(1) else { return Ok(gained) };
     let previous = Place { log: place.log, sequence: previous };

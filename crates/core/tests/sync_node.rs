@@ -9,6 +9,7 @@ use chrysalis_core::id::{Epoch, Salt};
 use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::message::Message;
 use chrysalis_core::sync::node::{Node, NodeConfig};
+use chrysalis_core::sync::random::Random;
 use chrysalis_core::sync::replica::{Intake, Offer, Replica};
 use common::{START_MS, note, open_space};
 use network::{Network, Weather, key_of, long_note, replica, say, silent};
@@ -69,7 +70,7 @@ fn lost_and_mixed_frames_delay_and_lose_nothing() {
         let mut network = Network::of((1..=6).map(replica).collect());
         network.link_all();
         network.settle();
-        network.weather = Weather { lost, mixed: true };
+        network.weather = Weather { lost, mixed: true, ..Weather::default() };
         for round in 0..30 {
             network.say(round % 6, &format!("{lost} {round}"));
             network.pass(100);
@@ -78,6 +79,26 @@ fn lost_and_mixed_frames_delay_and_lose_nothing() {
         network.pass(60_000);
         assert!(network.agree(), "{lost} of 100 lost");
     }
+}
+
+#[test]
+fn windows_whose_acknowledgements_were_lost_are_free_again_after_a_while() {
+    let mut network = Network::of(vec![replica(1), replica(2)]);
+    network.link(0, 1);
+    network.settle();
+    network.weather = Weather { unacknowledged: true, ..Weather::default() };
+    // More than two windows, of words that can't be packed.
+    let mut random = Random::new(3);
+    for _ in 0..45 {
+        let long: String = (0..50_000).map(|_| char::from(b'0' + random.below(75) as u8)).collect();
+        network.say(0, &long);
+    }
+    network.pass(5_000);
+    assert!(!network.agree(), "the window is full");
+    network.weather = Weather::default();
+    network.pass(45_000);
+    assert!(network.agree());
+    assert_eq!(network.peers[0].node.status().links[0].unacknowledged_bytes, 0);
 }
 
 /// So many logs of one operation each; each log has its own key.
@@ -208,7 +229,7 @@ fn equal_inputs_give_equal_outputs() {
     let run = || {
         let mut network = Network::of((1..=4).map(replica).collect());
         network.link_all();
-        network.weather = Weather { lost: 0, mixed: true };
+        network.weather = Weather { mixed: true, ..Weather::default() };
         for round in 0..10 {
             network.say(round % 4, &format!("round {round}"));
             network.pass(300);
@@ -240,7 +261,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 fn play(happenings: &[Happening], mixed: bool) -> Network {
     let mut network = Network::of((1..=5).map(replica).collect());
-    network.weather = Weather { lost: 0, mixed };
+    network.weather = Weather { mixed, ..Weather::default() };
     let mut links = Vec::new();
     for (number, happening) in happenings.iter().enumerate() {
         match happening {

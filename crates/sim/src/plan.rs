@@ -33,6 +33,8 @@ pub struct Plan {
     pub slow_machines: u64,
     /// Old backups that are restored.
     pub restores: u64,
+    /// Whether agents go on writing on a restored machine before it has heard of anybody.
+    pub hasty: bool,
     /// Stores that are cloned: two machines of one key and one log.
     pub clones: usize,
     /// Hostile members that write two branches or more of one log.
@@ -73,6 +75,7 @@ impl Plan {
             wrong_clocks: 0,
             slow_machines: 0,
             restores: 0,
+            hasty: false,
             clones: 0,
             twins: 0,
             branches: 2,
@@ -105,6 +108,11 @@ impl Plan {
     /// Backups that are restored and stores that are cloned, by people who mean no harm.
     pub fn accidents() -> Self {
         Self { restores: 8, clones: 1, kills: 10, ..Self::calm() }
+    }
+
+    /// Old backups that are restored, on which agents go on writing before the machines have heard of anybody.
+    pub fn hasty_restores() -> Self {
+        Self { restores: 20, hasty: true, breaks: 10, ..Self::calm() }
     }
 
     /// Members that write two branches of their log, shown to different peers.
@@ -158,6 +166,7 @@ impl Plan {
         plan.wrong_clocks = sometimes(40);
         plan.slow_machines = sometimes(30);
         plan.restores = sometimes(6);
+        plan.hasty = plan.restores > 0 && sometimes(1) == 1;
         plan.clones = sometimes(1) as usize;
         plan.twins = sometimes(2) as usize;
         plan.branches = 2 + sometimes(2) as usize;
@@ -199,7 +208,7 @@ impl Scenario {
 }
 
 /// Every scenario.
-pub const SCENARIOS: [Scenario; 12] = [
+pub const SCENARIOS: [Scenario; 13] = [
     Scenario {
         name: "anything",
         about: "each fault and each hostile member with a chance of a half",
@@ -218,6 +227,11 @@ pub const SCENARIOS: [Scenario; 12] = [
     },
     Scenario { name: "clocks", about: "clocks an hour off and running back", plan: |_| Plan::clocks() },
     Scenario { name: "accidents", about: "restored backups and cloned stores", plan: |_| Plan::accidents() },
+    Scenario {
+        name: "hasty-restores",
+        about: "restored backups on which agents write before they hear of anybody",
+        plan: |_| Plan::hasty_restores(),
+    },
     Scenario { name: "twins", about: "members that write two branches of their log", plan: |_| Plan::twins() },
     Scenario {
         name: "late-twins",

@@ -27,8 +27,15 @@ use crate::replica::{Kept, Planted};
 /// noticed after a minute, and then comparisons come every few seconds.
 pub const AGREE_MS_MAX: u64 = 180_000;
 
-/// How long all clocks leap in the end: beyond every embargo and expiry of a run.
-const LEAP_MS: u64 = 3 * 3600 * 1000;
+/// How long all clocks leap in the end: beyond every embargo and expiry of a run, and the thirty days in which words of
+/// void branches are kept for their authors.
+const LEAP_MS: u64 = 31 * 24 * 3600 * 1000;
+
+/// How long a memory that fades lasts at most.
+const FADES_MS_MAX: u64 = 45 * 60 * 1000;
+
+/// What an agent does on a machine that was just restored, before it hears of anybody.
+const HASTY_DEEDS: usize = 4;
 
 /// Forged operations of one liar: more would only be refused in the same way.
 const FORGERIES_MAX: u64 = 24;
@@ -246,6 +253,10 @@ impl Run {
 
     fn act(&mut self) -> Result<(), Failure> {
         let Some(number) = self.random.choose(&self.writers()) else { return Ok(()) };
+        self.act_on(number)
+    }
+
+    fn act_on(&mut self, number: usize) -> Result<(), Failure> {
         let Some(deed) = self.deed(number) else { return Ok(()) };
         let done = self.perform(number, &deed)?;
         self.cluster.world.tell(|| format!("machine {number} does {deed:?}: {done}"));
@@ -270,7 +281,7 @@ impl Run {
             (45..50, _) => {
                 let id = format!("m{fresh}");
                 let expires_ms =
-                    Some(self.cluster.world.machines[number].wall_ms() + self.random.between(1_000, LEAP_MS / 4));
+                    Some(self.cluster.world.machines[number].wall_ms() + self.random.between(1_000, FADES_MS_MAX));
                 Some(Deed::Remember { words: words(&id, 0), id, expires_ms })
             }
             (50..75, Some(made)) => {
@@ -538,7 +549,11 @@ impl Run {
             self.promises.retain(|(by, _)| *by != number);
         }
         self.cluster.world.tell(|| format!("machine {number} is restored from {name}"));
-        self.cluster.restore(number, &name)
+        self.cluster.restore(number, &name)?;
+        if self.plan.hasty && self.writers().contains(&number) {
+            (0..HASTY_DEEDS).try_for_each(|_| self.act_on(number))?;
+        }
+        Ok(())
     }
 
     /// Whether another honest machine has all that this one has said.

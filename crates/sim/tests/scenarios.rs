@@ -9,8 +9,12 @@ use chrysalis_sim::report::simulate;
 const SEEDS: u64 = 2;
 
 fn holds(name: &str) {
+    holds_under(name, 1..=SEEDS);
+}
+
+fn holds_under(name: &str, seeds: impl IntoIterator<Item = u64>) {
     let scenario = Scenario::named(name).expect("it is one");
-    for seed in 1..=SEEDS {
+    for seed in seeds {
         let report = simulate(&scenario, seed, false);
         assert!(report.holds(), "{report}");
     }
@@ -34,6 +38,12 @@ fn a_kill_at_any_write_and_a_full_disk_lose_nothing_acknowledged() {
 #[test]
 fn restored_backups_and_clones_lose_nothing_that_another_replica_had() {
     holds("accidents");
+}
+
+#[test]
+fn words_that_only_peers_had_of_a_forked_log_are_said_again() {
+    // Under the second seed promises are broken when nobody asks his peers for what they kept.
+    holds_under("hasty-restores", [1, 4]);
 }
 
 #[test]

@@ -4,21 +4,16 @@
 //! said again in a new epoch, before the fork makes it void: an accident loses nothing.
 
 use chrysalis_core::Refusal;
-use chrysalis_core::admit::{
-    Admission, AdmitError, Ledger as _, LogFacts, Missing, Verified, admit_body, admit_checked,
-};
+use chrysalis_core::admit::{Admission, AdmitError, LogFacts, Missing, Verified, admit_body, admit_checked};
 use chrysalis_core::fork::{Cut, Proof};
 use chrysalis_core::member::log_id;
 use chrysalis_core::operation::Operation;
-use chrysalis_core::payload::{Forget, Payload};
+use chrysalis_core::payload::Payload;
 use chrysalis_core::sign::Checked;
 use rusqlite::Connection;
 
-use crate::edit::Edit;
-
+use crate::again::Lost;
 use crate::error::StoreError;
-use crate::saying::remember_one;
-use crate::store::Remember;
 use crate::turn::Turn;
 use crate::writer::TransactionState as _;
 
@@ -51,20 +46,21 @@ impl Turn {
     /// # Errors
     /// Faults of the disk; what is wrong with the bytes is [`Accepted::Refused`].
     pub fn accept(&mut self, connection: &Connection, segment: Vec<Operation>) -> Result<Accepted, StoreError> {
-        self.accept_checked(connection, segment, &Checked::default())
+        self.begin_losing();
+        let accepted = self.accept_checked(connection, segment, &Checked::default())?;
+        self.say_lost(connection)?;
+        Ok(accepted)
     }
 
-    /// As [`Turn::accept`], where the seal may have been checked before.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn accept_checked(
+    /// As [`Turn::accept`], where the seal may have been checked before, and what was lost is said again by the caller.
+    pub(crate) fn accept_checked(
         &mut self,
         connection: &Connection,
         segment: Vec<Operation>,
         checked: &Checked,
     ) -> Result<Accepted, StoreError> {
         let words = self.missing_words(connection, &segment)?;
+        self.take_signature(connection, &segment)?;
         let admission = admit_checked(&self.views(connection).tables, segment, checked);
         match admission {
             Err(AdmitError::Refused(refusal)) => Ok(Accepted::Refused(refusal)),
@@ -72,6 +68,7 @@ impl Turn {
             Ok(Admission::Waiting(missing)) => Ok(Accepted::Waiting(missing)),
             Ok(Admission::Admitted(verified)) => {
                 self.views(connection).take_in_run(&verified)?;
+                self.note_who_saw_void(connection, &verified)?;
                 for operation in words {
                     self.take_words(connection, operation)?;
                 }
@@ -122,6 +119,14 @@ impl Turn {
     /// # Errors
     /// Faults of the disk.
     pub fn accept_proof(&mut self, connection: &Connection, proof: &Proof) -> Result<Proven, StoreError> {
+        self.begin_losing();
+        let proven = self.prove(connection, proof)?;
+        self.say_lost(connection)?;
+        Ok(proven)
+    }
+
+    /// As [`Turn::accept_proof`], where what was lost is said again by the caller.
+    pub(crate) fn prove(&mut self, connection: &Connection, proof: &Proof) -> Result<Proven, StoreError> {
         let cut = match proof.verify() {
             Ok(cut) => cut,
             Err(refusal) => return Ok(Err(refusal)),
@@ -154,7 +159,7 @@ impl Turn {
         Ok(count < IDLE_PROOFS_MAX)
     }
 
-    /// Voids a forked log from the fork on. If it is the own one, says again what both branches said.
+    /// Voids a forked log from the fork on. If it is the own one, notes what both branches said, to be said again.
     fn take_fork(
         &mut self,
         connection: &Connection,
@@ -162,12 +167,9 @@ impl Turn {
         void: &[Verified],
     ) -> Result<(), StoreError> {
         let own = self.shared().key.public();
-        let mut lost: Vec<(u64, Payload)> = Vec::new();
+        let mut lost = Vec::new();
         for one in void.iter().filter(|one| one.facts().replica == own) {
-            // Known already: said again when it came first.
-            if self.views(connection).tables.known(&one.operation().fingerprint())?.is_none() {
-                lost.extend(one.payload().map(|payload| (one.operation().header().lamport, payload.clone())));
-            }
+            lost.extend(one.payload().map(|payload| Lost::of(one.operation(), payload.clone(), false)));
         }
         if let Some((proof, cut)) = proof {
             if proof.replica == own {
@@ -176,12 +178,12 @@ impl Turn {
             self.void_from(connection, proof, cut)?;
         }
         self.keep_void(connection, void)?;
-        lost.sort_by_key(|(lamport, _)| *lamport);
-        lost.into_iter().try_for_each(|(_, payload)| self.say_again(connection, payload))
+        self.lose(lost);
+        Ok(())
     }
 
-    /// What the own branch of a log said from a place on, with Lamport times.
-    fn said_since(&self, connection: &Connection, cut: &Cut) -> Result<Vec<(u64, Payload)>, StoreError> {
+    /// What the own branch of a log said from a place on.
+    fn said_since(&self, connection: &Connection, cut: &Cut) -> Result<Vec<Lost>, StoreError> {
         let tables = self.views(connection).tables;
         let Some((number, _, _)) = tables.find_log(&cut.log)? else { return Ok(Vec::new()) };
         let sql = "SELECT position FROM operation WHERE log = ?1 AND sequence >= ?2 AND payload IS NOT NULL";
@@ -191,38 +193,10 @@ impl Turn {
         for position in positions.collect::<Result<Vec<i64>, _>>()? {
             let Some(stored) = tables.at(position)? else { continue };
             let Some(body) = stored.operation.body() else { continue };
-            let header = stored.operation.header();
-            said.extend(Payload::decode(header.kind, &body.payload).ok().map(|payload| (header.lamport, payload)));
+            let payload = Payload::decode(stored.operation.header().kind, &body.payload).ok();
+            said.extend(payload.map(|payload| Lost::of(&stored.operation, payload, true)));
         }
         Ok(said)
-    }
-
-    /// Says in the new epoch what stood in the void one, as far as it would still change something.
-    pub(crate) fn say_again(&mut self, connection: &Connection, payload: Payload) -> Result<(), StoreError> {
-        let said = match payload {
-            Payload::Write(write) => {
-                let wanted = Remember { id: Some(write.memory.as_str().to_owned()), edit: Edit::of(&write) };
-                remember_one(connection, self, &write.agent, wanted).map(drop)
-            }
-            // As it was: what it forgot here is gone and known under no number, and others still have it.
-            Payload::Forget(forget) if self.is_forgotten(connection, &forget)? => Ok(()),
-            Payload::Forget(forget) => self.say(connection, Payload::Forget(forget), None).map(drop),
-            Payload::Open(_) => Ok(()),
-            other => self.say(connection, other, None).map(drop),
-        };
-        match said {
-            // Forgotten meanwhile, or of a memory whose beginning is not here: it stays unsaid.
-            Err(StoreError::Refused(..) | StoreError::NotFound(_) | StoreError::Invalid(_)) => Ok(()),
-            other => other,
-        }
-    }
-
-    /// Whether a forgetting of this replica's own, or one that binds all, stands already.
-    fn is_forgotten(&self, connection: &Connection, forget: &Forget) -> Result<bool, StoreError> {
-        let own = self.shared().key.public();
-        let sql = "SELECT 1 FROM dead WHERE id = ?1 AND owner IN (x'', ?2)";
-        let dead = connection.prepare_cached(sql)?.exists((forget.memory.as_str(), own.as_bytes()))?;
-        Ok(dead && forget.withdrawal.is_none())
     }
 
     fn void_from(&mut self, connection: &Connection, proof: &Proof, cut: Cut) -> Result<(), StoreError> {
@@ -240,7 +214,9 @@ impl Turn {
                  SET sequence = excluded.sequence, proof = excluded.proof WHERE excluded.sequence < proof.sequence",
             (number, cut.sequence as i64, proof.encode()),
         )?;
-        views.cut(&cut.log, cut.sequence)?;
+        // Its own words a store says again at once; those of others it keeps for them.
+        let keeping = proof.replica != self.shared().key.public();
+        views.cut(&cut.log, cut.sequence, keeping)?;
         // A removal may have voided it from further down before.
         views.tables.note_cut(&cut.log)?;
         // The own log may be the one: the next word opens a new epoch.

@@ -38,24 +38,6 @@ pub struct About<'a> {
 }
 
 impl Edit {
-    /// What a write changed, to be said again.
-    pub fn of(write: &Write) -> Self {
-        let mut edit = Self::default();
-        for change in &write.changes {
-            match change.clone() {
-                Change::Register { field, value, .. } => drop(edit.registers.insert(field, value)),
-                Change::Metadata { key, value, .. } => drop(edit.metadata.insert(key, value)),
-                Change::AddTags(tags) => edit.add_tags.extend(tags),
-                Change::RemoveTag { tag, .. } => drop(edit.remove_tags.insert(tag)),
-                Change::Grow { collection, elements } => edit.grow.entry(collection).or_default().extend(elements),
-                Change::Rate { score, value } => drop(edit.scores.insert(score, value)),
-                // A vector is derived, and follows the content by itself.
-                Change::Embed { .. } => {}
-            }
-        }
-        edit
-    }
-
     /// Sets a register.
     pub fn set(&mut self, field: Field, value: Value) -> &mut Self {
         self.registers.insert(field, value);

@@ -1,10 +1,10 @@
 //! The log tables: appending verified operations and answering what admission asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrysalis_core::admit::{Known, Ledger, LogFacts, Verified};
-use chrysalis_core::causality::{LogNumber, Place, Steps, steps_of};
+use chrysalis_core::causality::{LogNumber, Place, Steps, learn, news_of};
 use chrysalis_core::fork::Branch;
 use chrysalis_core::id::{Epoch, Fingerprint, LogId, ReplicaKey, Salt, Signature, SpaceId};
 use chrysalis_core::limits;
@@ -166,12 +166,7 @@ impl Tables<'_> {
         if let Some(stored) = self.stored(wanted)? {
             return Ok(Some((stored.log, stored.operation.header().hybrid_ms)));
         }
-        let sql = "SELECT log, header FROM void_header WHERE fingerprint = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?));
-        let Some((log, bytes)) = statement.query_row([wanted.as_bytes()], read).optional()? else { return Ok(None) };
-        let header = Header::decode(&bytes).map_err(|refusal| damaged(format!("a void header: {refusal}")))?;
-        Ok(Some((log, header.hybrid_ms)))
+        Ok(self.void_header(wanted)?.map(|(log, header)| (log, header.hybrid_ms)))
     }
 
     /// Whether an operation has had its effect, or never will: what it wrote need not be remembered as replaced. One of
@@ -356,20 +351,45 @@ impl Tables<'_> {
         if header.dependencies.is_empty() {
             return Ok(());
         }
-        let mut places = Vec::with_capacity(header.dependencies.len());
-        for dependency in &header.dependencies {
-            places.extend(self.place(dependency)?.map(|(place, _)| place));
-        }
+        let past = self.past_of(&header.dependencies)?;
         let place = Place { log, sequence: header.sequence };
         let mut insert = self.connection.prepare_cached("INSERT INTO step VALUES(?1, ?2, ?3, ?4)")?;
         let mut seen = self.connection.prepare_cached("DELETE FROM unseen WHERE log = ?1 AND sequence <= ?2")?;
-        for (other, known) in steps_of(self, place, &places)? {
+        for (other, known) in news_of(self, place, past)? {
             insert.execute((log, other, header.sequence as i64, known as i64))?;
             if own {
                 seen.execute((other, known as i64))?;
             }
         }
         Ok(())
+    }
+
+    /// How far operations and all that happened before them reach in each log. What stands here as a void header alone
+    /// stands in another store's first branch, and must tell both the same.
+    pub(crate) fn past_of(&self, operations: &[Fingerprint]) -> Result<BTreeMap<LogNumber, u64>, StoreError> {
+        let (mut past, mut seen, mut left) = (BTreeMap::new(), BTreeSet::new(), operations.to_vec());
+        while let Some(next) = left.pop() {
+            if let Some((place, _)) = self.place(&next)? {
+                let known = self.vector_at(place)?;
+                known.into_iter().for_each(|(log, sequence)| learn(&mut past, log, sequence));
+            } else if seen.insert(next)
+                && let Some((log, header)) = self.void_header(&next)?
+            {
+                learn(&mut past, log, header.sequence);
+                left.extend(header.back.into_iter().chain(header.dependencies));
+            }
+        }
+        Ok(past)
+    }
+
+    /// The header of an operation of a branch other than the first, and its log.
+    fn void_header(&self, wanted: &Fingerprint) -> Result<Option<(LogNumber, Header)>, StoreError> {
+        let sql = "SELECT log, header FROM void_header WHERE fingerprint = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?));
+        let Some((log, bytes)) = statement.query_row([wanted.as_bytes()], read).optional()? else { return Ok(None) };
+        let header = Header::decode(&bytes).map_err(|refusal| damaged(format!("a void header: {refusal}")))?;
+        Ok(Some((log, header)))
     }
 
     /// The number of the log that this store writes.

@@ -4,6 +4,7 @@
 //! can be made again. Start reading at [`Store`], then [`turn`] (what a write transaction is), then [`view`].
 
 mod accept;
+mod again;
 mod as_of;
 mod backoff;
 mod belonging;

@@ -23,6 +23,7 @@ use crate::row::{self, MemoryRow};
 use crate::saying::{edit_one, forget_one, remember_one};
 use crate::schema::{self, FORMAT};
 use crate::turn::{Clock, Randomness, Shared, Turn, UsedGrant, random, system_randomness};
+use crate::view::is_any_kept;
 use crate::writer::Writer;
 
 /// How a store is opened.
@@ -322,10 +323,11 @@ impl Store {
             Ok(connection.prepare_cached(sql)?.query_row([now_ms], |row| row.get::<_, bool>(0))?)
         })?;
         let mut expired = 0;
-        if due {
+        if due || self.read(is_any_kept)? {
             expired = self.writer.run(|connection, turn| {
                 let views = turn.views(connection);
                 views.release()?;
+                views.drop_kept()?;
                 views.expire()
             })?;
         }

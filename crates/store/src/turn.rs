@@ -1,12 +1,13 @@
 //! One write transaction's view of the own log: its head is read when the transaction begins and extended inside it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrysalis_core::admit::{Ledger as _, LogFacts};
 use chrysalis_core::causality::LogNumber;
-use chrysalis_core::id::{Epoch, LogId, Salt, SpaceId};
+use chrysalis_core::id::{Epoch, LogId, MemoryId, Salt, SpaceId};
 use chrysalis_core::limits;
 use chrysalis_core::log::{Draft, Head};
 use chrysalis_core::member::{Grant, Open, Role, Space};
@@ -15,6 +16,7 @@ use chrysalis_core::payload::Payload;
 use chrysalis_core::sign::SecretKey;
 use rusqlite::Connection;
 
+use crate::again::Lost;
 use crate::error::StoreError;
 use crate::ledger::Tables;
 use crate::schema;
@@ -80,6 +82,10 @@ pub struct Turn {
     ahead: u64,
     /// The space's id, which takes a digest to make.
     space: SpaceId,
+    /// What became void of what this replica signed, and is to be said again.
+    pub(crate) lost: Vec<Lost>,
+    /// Memories that others have edited having seen what is void of this replica's own.
+    pub(crate) saw_void: BTreeSet<MemoryId>,
 }
 
 /// Where `meta` keeps that others have more of a log of ours than we do: its id and their count.
@@ -94,7 +100,15 @@ impl TransactionState for Turn {
             let what = "this store has joined another space meanwhile: open it again".to_owned();
             return Err(StoreError::Refused("wrong_space", what));
         }
-        let mut turn = Self { shared: Arc::clone(shared), own: None, void: false, ahead: 0, space: shared.space.id() };
+        let mut turn = Self {
+            shared: Arc::clone(shared),
+            own: None,
+            void: false,
+            ahead: 0,
+            space: shared.space.id(),
+            lost: Vec::new(),
+            saw_void: BTreeSet::new(),
+        };
         turn.rollback_to_savepoint(connection)?;
         Ok(turn)
     }

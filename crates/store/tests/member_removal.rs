@@ -217,3 +217,41 @@ fn any_order_of_news_ends_in_the_same() {
         team.agree();
     }
 }
+
+#[test]
+fn who_was_invited_stays_alike_whichever_branch_of_a_forked_log_the_remover_knew_it_by() {
+    let ground = Ground::new();
+    let founder = ground.found("founder");
+    let ada = ground.invited(&founder, "ada", Role::Administrator);
+    let ben = ground.invited(&founder, "ben", Role::Writer);
+    let cleo = ground.invited(&founder, "cleo", Role::Writer);
+    let others: Vec<Store> =
+        (0..16).map(|number| ground.invited(&founder, &format!("other{number}"), Role::Writer)).collect();
+    others.iter().chain([&ada, &ben, &cleo]).for_each(|store| drop(ground.carry(store, &founder)));
+    (0..3).for_each(|number| remember(&founder, &format!("seen{number}"), "the founder has seen them all"));
+    let nina = ground.join("nina", &ada.invite(Role::Writer, None, Vec::new()).unwrap());
+    ground.carry(&ada, &nina);
+    remember(&nina, "words", "hers");
+    ground.carry(&nina, &founder);
+    // Cleo's one branch knows her, the other does not.
+    cleo.close().unwrap();
+    let backup = std::fs::read(ground.path("cleo").join("chrysalis.db")).unwrap();
+    let cleo = ground.open("cleo");
+    ground.carry(&nina, &cleo);
+    remember(&cleo, "left", "having heard of nina");
+    for other in &others {
+        remember(other, &format!("by {:?}", other.replica()), "so that one operation can't name all heads");
+        ground.carry(other, &founder);
+    }
+    ground.carry(&cleo, &founder);
+    cleo.close().unwrap();
+    std::fs::write(ground.path("cleo").join("chrysalis.db"), backup).unwrap();
+    let cleo = ground.open("cleo");
+    remember(&cleo, "right", "not having heard of nina");
+    ground.carry(&cleo, &ben);
+    assert!(founder.remove(ada.replica()).unwrap());
+    ground.agree(&[&founder, &ben]);
+    for store in [&founder, &ben] {
+        assert_eq!(content(store, "words").as_deref(), Some("hers"));
+    }
+}

@@ -179,3 +179,34 @@ fn a_memory_reads_alike_whichever_branch_of_its_creators_log_came_first() {
         assert_eq!(store.verify(None, |_, _| ()).unwrap().problems, []);
     }
 }
+
+#[test]
+fn clones_that_meet_count_each_use_once_and_keep_the_newest_vote() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let use_it = |store: &Store, times: usize| {
+        (0..times).for_each(|_| assert_eq!(store.count_uses(["before"].into_iter()), 1));
+        store.flush_uses().unwrap();
+    };
+    let store = open(&one);
+    say(&store, "before", "said before the copy");
+    use_it(&store, 1);
+    store.close().unwrap();
+    copied_machine(&one, &other);
+    let (one, other) = (open(&one), open(&other));
+    use_it(&one, 2);
+    use_it(&other, 4);
+    other.attest("before", 10_000).unwrap();
+    other.attest("before", 20_000).unwrap();
+    for _ in 0..3 {
+        exchange(&one, &other, folder.path());
+        exchange(&other, &one, folder.path());
+    }
+    for store in [&one, &other] {
+        assert_eq!(store.get("before").unwrap().unwrap().access_count, 7);
+        let votes: Vec<u16> = store.ballots("before").unwrap().votes.iter().map(|vote| vote.confidence).collect();
+        assert_eq!(votes, [20_000]);
+        assert_eq!(store.verify(None, |_, _| ()).unwrap().problems, []);
+    }
+    assert_eq!(one.logical_digest().unwrap(), other.logical_digest().unwrap());
+}

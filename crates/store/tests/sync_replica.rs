@@ -172,7 +172,7 @@ fn with_signature_of(operation: &Operation, other: &Operation) -> Operation {
 }
 
 #[test]
-fn a_segment_is_taken_by_its_seal_and_verify_finds_a_bad_signature_inside() {
+fn a_segment_is_taken_by_its_seal_and_a_bad_signature_inside_is_found_and_fetched_again() {
     let (folder, one, other) = pair();
     say_many(&one, "a", 10);
     let mut segment = everything(&one).remove(0);
@@ -180,6 +180,14 @@ fn a_segment_is_taken_by_its_seal_and_verify_finds_a_bad_signature_inside() {
     assert_eq!(take(&other, offers(&one, [segment.clone()])), [Outcome::Stored(11)]);
     let problems = other.verify(None, |_, _| {}).unwrap().problems;
     assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), ["bad_inner_signature"]);
+    // It is asked for again, until somebody has it whole.
+    let sought = vec![segment[4].fingerprint()];
+    assert_eq!(Speaker(&other).without_words(10).unwrap(), sought);
+    take(&other, offers(&one, [vec![segment[4].clone()]]));
+    assert_eq!(Speaker(&other).without_words(10).unwrap(), sought);
+    take(&other, offers(&one, Speaker(&one).find(&sought).unwrap().into_iter().map(|found| vec![found])));
+    assert_eq!(Speaker(&other).without_words(10).unwrap(), []);
+    assert_holds(&other);
     let end = segment.len() - 1;
     segment[end] = with_signature_of(&segment[end], &segment[0]);
     let third = open(&folder.path().join("third"));

@@ -152,6 +152,10 @@ impl<R: Replica> Replica for Held<'_, R> {
         if others.is_empty() { Ok(segments) } else { self.inner.read(&others, bytes_max) }
     }
 
+    fn read_void(&self, log: &LogId, from: u64, bytes_max: usize) -> Result<Vec<Segment>, R::Error> {
+        self.inner.read_void(log, from, bytes_max)
+    }
+
     fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), R::Error> {
         let (segments, reached) = self.inner.read_after(position, bytes_max)?;
         Ok((clip_segments(segments, self.limit()?), reached))

@@ -22,6 +22,10 @@ use crate::sync::replica::{Offer, Outcome, Segment};
 /// Headers kept of the void branches of one log: what honest operations depend on is far less.
 const VOID_HEADERS_MAX: usize = 4_096;
 
+/// Bytes of words kept of a void log, for its author to say them again: what is said between a backup and its restore
+/// is far less.
+const VOID_WORDS_BYTES_MAX: usize = 1 << 20;
+
 /// An operation that stands here, void or not.
 #[derive(Debug)]
 pub(super) struct Kept {
@@ -268,9 +272,13 @@ impl MemoryReplica {
         log.proof = Some((cut.sequence, proof));
         self.position += 1;
         log.changed = self.position;
+        let own = log.facts.replica == self.key.public();
+        let mut bytes = 0;
         for fingerprint in log.standing.iter().skip(cut.sequence as usize) {
             self.wordless.remove(fingerprint);
-            if let Some(kept) = self.operations.get_mut(fingerprint) {
+            let Some(kept) = self.operations.get_mut(fingerprint) else { continue };
+            bytes += kept.operation().size();
+            if own || bytes > VOID_WORDS_BYTES_MAX {
                 kept.verified = Arc::new(without_words(Verified::clone(&kept.verified)));
             }
         }

@@ -167,6 +167,22 @@ impl Replica for MemoryReplica {
         Ok(runs.finish())
     }
 
+    fn read_void(&self, log: &LogId, from: u64, bytes_max: usize) -> Answer<Vec<Segment>> {
+        let Some((kept, cut)) = self.logs.get(log).and_then(|kept| Some((kept, kept.cut()?))) else {
+            return Ok(Vec::new());
+        };
+        let (mut runs, mut bytes) = (Runs::default(), 0);
+        let places = (from.max(cut)..).map_while(|place| self.at(kept, place));
+        for void in places.take_while(|void| void.operation().body().is_some()) {
+            runs.push(void);
+            bytes += void.operation().size();
+            if bytes >= bytes_max && void.verified.signature_checked() {
+                break;
+            }
+        }
+        Ok(runs.finish())
+    }
+
     fn read_after(&self, position: u64, bytes_max: usize) -> Answer<(Vec<Segment>, u64)> {
         let (mut runs, mut bytes, mut reached) = (Runs::default(), 0, self.position.max(position));
         let later = (Bound::Excluded(position), Bound::Unbounded);

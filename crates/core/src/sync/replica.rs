@@ -128,6 +128,13 @@ pub trait Replica {
     /// them. Called again with the places moved on until nothing comes.
     fn read(&self, wants: &[Want], bytes_max: usize) -> Result<Vec<Segment>, Self::Error>;
 
+    /// Void operations of a log from a place on whose words are kept here for their author, to be said again: segments
+    /// of about so many bytes. A replica that keeps none has none.
+    fn read_void(&self, log: &LogId, from: u64, bytes_max: usize) -> Result<Vec<Segment>, Self::Error> {
+        let _ = (log, from, bytes_max);
+        Ok(Vec::new())
+    }
+
     /// Segments that arrived after a position, in order, of about so many bytes; and the position reached.
     fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), Self::Error>;
 
@@ -146,7 +153,8 @@ pub trait Replica {
     /// Proofs about these logs, as far as they are here.
     fn proofs(&self, logs: &[LogId]) -> Result<Vec<Proof>, Self::Error>;
 
-    /// Some operations that came without their words although these may still count.
+    /// Some operations that came without their words although these may still count, or with a signature of their own
+    /// that does not hold.
     fn without_words(&self, limit: usize) -> Result<Vec<Fingerprint>, Self::Error>;
 
     /// The position at which this peer's logs last equalled ours.

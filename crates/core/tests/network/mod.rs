@@ -100,6 +100,8 @@ impl Peer {
 pub struct Weather {
     /// Frames of a hundred that are lost.
     pub lost: u64,
+    /// Whether every acknowledgement is lost.
+    pub unacknowledged: bool,
     /// Whether frames of different links overtake each other, and steps come in any order.
     pub mixed: bool,
 }
@@ -207,9 +209,10 @@ impl Network {
 
     fn send(&mut self, at: usize, link: LinkId, frame: Vec<u8>) {
         let message = Message::decode(&frame).expect("what a node sends can be read");
+        let lost = self.weather.unacknowledged && matches!(message, Message::Stored { .. });
         self.peers[at].sent.push((link, message, frame.len()));
         let Some(end) = self.wires.get(&(at, link)) else { return };
-        if self.random.below(100) >= self.weather.lost {
+        if self.random.below(100) >= self.weather.lost && !lost {
             self.queues.entry(*end).or_default().push_back(frame);
         }
     }

@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::Finding;
 use super::carve::carve;
 use crate::accept::Accepted;
+use crate::again::Lost;
 use crate::belonging::opened_by;
 use crate::error::StoreError;
 use crate::folder::{Folder, sync_folder};
@@ -268,15 +269,19 @@ fn say_again(store: &Store, left: Vec<Operation>) -> Result<usize, StoreError> {
     let seed = store.folder().load_or_create_seed()?;
     let own = SecretKey::from_seed(seed.as_bytes()).public();
     let mut seen = BTreeSet::new();
-    let mine: Vec<Payload> = left
+    let mine: Vec<Lost> = left
         .into_iter()
         .filter(|operation| seen.insert(operation.fingerprint()))
         .filter(|operation| sign::verify_operation(&own, &operation.fingerprint(), operation.signature()).is_ok())
-        .filter_map(|operation| Payload::decode(operation.header().kind, &operation.body()?.payload).ok())
+        .filter_map(|operation| {
+            let payload = Payload::decode(operation.header().kind, &operation.body()?.payload).ok()?;
+            Some(Lost::of(&operation, payload, true))
+        })
         .collect();
     let count = mine.len();
-    store
-        .writer
-        .run(move |connection, turn| mine.into_iter().try_for_each(|payload| turn.say_again(connection, payload)))?;
+    store.writer.run(move |connection, turn| {
+        turn.lose(mine);
+        turn.say_lost(connection)
+    })?;
     Ok(count)
 }

@@ -5,6 +5,7 @@ mod progress;
 mod reads;
 pub(crate) mod states;
 mod take;
+mod unsigned;
 
 pub use progress::{Forgetting, Sent, SyncCounts, SyncState};
 
@@ -16,6 +17,7 @@ use chrysalis_core::sync::replica::{Intake, LogState, Mark, Outcome, Replica, Se
 
 use crate::error::StoreError;
 use crate::store::Store;
+use crate::view::void_words;
 
 /// The store as its node sees it.
 #[derive(Clone, Copy)]
@@ -65,6 +67,10 @@ impl Replica for Speaker<'_> {
         self.0.read(|connection| reads::wanted(&self.0.tables(connection), wants, bytes_max))
     }
 
+    fn read_void(&self, log: &LogId, from: u64, bytes_max: usize) -> Result<Vec<Segment>, StoreError> {
+        self.0.read(|connection| void_words(&self.0.tables(connection), log, from, bytes_max))
+    }
+
     fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), StoreError> {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         self.0.read(|connection| {
@@ -100,7 +106,11 @@ impl Replica for Speaker<'_> {
 
     fn without_words(&self, limit: usize) -> Result<Vec<Fingerprint>, StoreError> {
         let now_ms = self.0.now_ms();
-        self.0.read(|connection| reads::without_words(connection, &self.0.asked_words, now_ms, limit))
+        self.0.read(|connection| {
+            let mut found = reads::without_words(connection, &self.0.asked_words, now_ms, limit)?;
+            found.extend(unsigned::sought(connection, limit.saturating_sub(found.len()))?);
+            Ok(found)
+        })
     }
 
     fn agreed(&self, peer: &ReplicaKey) -> Result<Option<u64>, StoreError> {

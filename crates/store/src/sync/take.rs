@@ -31,6 +31,7 @@ fn take(
     intake: Intake,
     checked: &Checked,
 ) -> Result<Vec<Outcome>, StoreError> {
+    turn.begin_losing();
     let mut outcomes = Vec::with_capacity(intake.offers.len());
     for (_, offer) in intake.offers {
         outcomes.push(match offer {
@@ -38,6 +39,7 @@ fn take(
             Offer::Proof(proof) => take_proof(connection, turn, &proof)?,
         });
     }
+    turn.say_lost(connection)?;
     let now_ms = (turn.shared().clock)() as i64;
     for (peer, log, count) in intake.acknowledged {
         progress::acknowledge(connection, turn, &peer, &log, count, now_ms)?;
@@ -59,7 +61,7 @@ fn outcome(accepted: Accepted) -> Outcome {
 }
 
 fn take_proof(connection: &Connection, turn: &mut Turn, proof: &Proof) -> Result<Outcome, StoreError> {
-    Ok(match turn.accept_proof(connection, proof)? {
+    Ok(match turn.prove(connection, proof)? {
         Ok(true) => Outcome::Stored(1),
         Ok(false) => Outcome::Stored(0),
         Err(refusal) => Outcome::Refused(refusal),

@@ -61,6 +61,11 @@ impl Ground {
         Ok(ground)
     }
 
+    /// Whether this store signs by this key.
+    pub(super) fn is_own(&self, replica: &ReplicaKey) -> bool {
+        self.logs.values().any(|log| log.own && log.facts.replica == *replica)
+    }
+
     fn report(&mut self, code: &'static str, where_: String, what: impl Into<String>) {
         self.problems.push(Problem::new(code, where_, what));
     }

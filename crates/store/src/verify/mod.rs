@@ -121,6 +121,7 @@ impl Store {
         if number.is_none() && forgettings.is_empty() {
             return Err(StoreError::NotFound(format!("memory {id:?}")));
         }
+        self.seek_signatures(gathered.unsigned)?;
         Ok(finish(gathered.operations, gathered.memories, gathered.problems))
     }
 
@@ -146,6 +147,7 @@ impl Store {
         drop(here);
         let panicked = |_| Err(StoreError::Internal("the check of the text index broke off".to_owned()));
         problems.extend(text.unwrap_or_else(panicked)?);
+        self.seek_signatures(gathered.unsigned)?;
         Ok(finish(gathered.operations, gathered.memories, problems))
     }
 
@@ -265,6 +267,7 @@ impl Gathered {
         self.links += other.links;
         self.problems.extend(other.problems);
         self.said.extend(other.said);
+        self.unsigned.extend(other.unsigned);
         add_uses(&mut self.uses, other.uses);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrysalis_core::admit::LogFacts;
-use chrysalis_core::causality::{LogNumber, Place, steps_of};
+use chrysalis_core::causality::{LogNumber, Place, news_of};
 use chrysalis_core::error::Refusal;
 use chrysalis_core::id::{Fingerprint, Signature};
 use chrysalis_core::operation::{Header, Kind, Operation, fingerprint};
@@ -40,6 +40,8 @@ pub(super) struct Gathered {
     pub(super) steps: u64,
     pub(super) tags: u64,
     pub(super) links: u64,
+    /// Positions of operations whose own signature is to be fetched again.
+    pub(super) unsigned: Vec<i64>,
 }
 
 impl Gathered {
@@ -208,6 +210,7 @@ impl<'a> Checker<'a> {
         if !stored.checked && back == Some(operation.fingerprint()) {
             let what = "its own signature does not hold; chain and seal prove whose it is, and nobody is to blame";
             gathered.report("bad_inner_signature", where_, what);
+            gathered.unsigned.push(stored.position);
         } else {
             gathered.report("bad_signature", where_, "its author did not sign it");
         }
@@ -230,15 +233,13 @@ impl<'a> Checker<'a> {
         }
         let mut greatest = before.map_or(0, |before| before.lamport);
         let mut latest = before.map_or(0, |before| before.position);
-        let mut places = Vec::with_capacity(header.dependencies.len());
         for dependency in &header.dependencies {
-            let Some((place, position, lamport)) = self.known(dependency)? else {
+            let Some((position, lamport)) = self.known(dependency)? else {
                 gathered.report("missing_dependency", where_, format!("{dependency} is not here"));
                 continue;
             };
             greatest = greatest.max(lamport);
             latest = latest.max(position);
-            places.extend(place);
         }
         if header.lamport != greatest + 1 {
             let what = format!("its Lamport time is {}, and what it follows makes it {}", header.lamport, greatest + 1);
@@ -247,7 +248,7 @@ impl<'a> Checker<'a> {
         if latest >= stored.position {
             gathered.report("out_of_order", where_, "it came before something that it follows");
         }
-        if places.is_empty() { Ok(()) } else { self.check_steps(stored, &places, where_, gathered) }
+        if header.dependencies.is_empty() { Ok(()) } else { self.check_steps(stored, where_, gathered) }
     }
 
     fn before(&self, log: LogNumber, sequence: u64) -> Result<Option<Before>, StoreError> {
@@ -263,34 +264,29 @@ impl<'a> Checker<'a> {
         Ok(Some(Before { position, sequence: wanted, lamport, fingerprint: fingerprint(&bytes) }))
     }
 
-    /// Place, position and Lamport time of what an operation depends on; a void one has but the last.
-    fn known(&self, wanted: &Fingerprint) -> Result<Option<(Option<Place>, i64, u64)>, StoreError> {
+    /// Position and Lamport time of what an operation depends on; one that is void has but the latter.
+    fn known(&self, wanted: &Fingerprint) -> Result<Option<(i64, u64)>, StoreError> {
         let tables = &self.views.tables;
-        if let Some((place, position)) = tables.place(wanted)? {
+        if let Some((_, position)) = tables.place(wanted)? {
             let sql = "SELECT header FROM operation WHERE position = ?1";
             let mut statement = tables.connection.prepare_cached(sql)?;
             let bytes: Vec<u8> = statement.query_row([position], |row| row.get(0))?;
             let lamport = Header::decode(&bytes).map_or(0, |header| header.lamport);
-            return Ok(Some((Some(place), position, lamport)));
+            return Ok(Some((position, lamport)));
         }
         let sql = "SELECT lamport FROM void_header WHERE fingerprint = ?1";
         let mut statement = tables.connection.prepare_cached(sql)?;
         let lamport: Option<i64> = statement.query_row([wanted.as_bytes()], |row| row.get(0)).optional()?;
-        Ok(lamport.map(|lamport| (None, 0, lamport.unsigned_abs())))
+        Ok(lamport.map(|lamport| (0, lamport.unsigned_abs())))
     }
 
-    fn check_steps(
-        &self,
-        stored: &Stored,
-        dependencies: &[Place],
-        where_: &str,
-        gathered: &mut Gathered,
-    ) -> Result<(), StoreError> {
+    fn check_steps(&self, stored: &Stored, where_: &str, gathered: &mut Gathered) -> Result<(), StoreError> {
         let tables = &self.views.tables;
         let place = Place { log: stored.log, sequence: stored.operation.header().sequence };
+        let past = tables.past_of(&stored.operation.header().dependencies)?;
         let sql = "SELECT known FROM step WHERE log = ?1 AND other = ?2 AND sequence = ?3";
         let mut statement = tables.connection.prepare_cached(sql)?;
-        for (other, known) in steps_of(tables, place, dependencies)? {
+        for (other, known) in news_of(tables, place, past)? {
             gathered.steps += 1;
             let values = (place.log, other, place.sequence as i64);
             let kept: Option<i64> = statement.query_row(values, |row| row.get(0)).optional()?;
@@ -323,7 +319,7 @@ impl<'a> Checker<'a> {
             }
             return Ok(None);
         };
-        if !words && !self.may_return(stored) {
+        if !words && !self.may_return(stored, log) {
             gathered.report("words_kept", where_, format!("it is {}, and its words are still here", state.name()));
         }
         let payload = match Payload::decode(header.kind, &body.payload) {
@@ -342,11 +338,13 @@ impl<'a> Checker<'a> {
         Ok(Some(payload))
     }
 
-    /// Void by a removal, which a more senior one may take back: its words are kept, and nobody is shown them.
-    fn may_return(&self, stored: &Stored) -> bool {
+    /// Void by a removal, which a more senior one may take back, or by a proof, and kept for its author to say it
+    /// again: nobody is shown such words. This store's own it has said again already.
+    fn may_return(&self, stored: &Stored, log: &Log) -> bool {
         let proven = self.ground.proven.get(&stored.log);
         let header = stored.operation.header();
-        stored.state == State::Void && (header.kind == Kind::Open || proven.is_none_or(|from| header.sequence < *from))
+        let kept = header.kind == Kind::Open || proven.is_none_or(|from| header.sequence < *from);
+        stored.state == State::Void && (kept || !self.ground.is_own(&log.facts.replica))
     }
 
     fn check_death(

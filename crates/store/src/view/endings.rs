@@ -216,24 +216,31 @@ impl<'a> Views<'a> {
         Ok(released)
     }
 
-    /// Voids a log from this place on by proof, in every branch. Its words go for good.
-    pub fn cut(&self, log: &LogId, sequence: u64) -> Result<(), StoreError> {
+    /// Voids a log from this place on by proof, in every branch. Its words go for good, unless they are kept for their
+    /// author a while.
+    pub fn cut(&self, log: &LogId, sequence: u64, keeping: bool) -> Result<(), StoreError> {
         let Some((number, _, _)) = self.tables.find_log(log)? else { return Ok(()) };
         self.tables.note_cut(log)?;
-        let sql = "SELECT 1 FROM operation WHERE log = ?1 AND sequence >= ?2 AND payload IS NOT NULL AND kind <> 0";
-        if self.connection().prepare_cached(sql)?.exists((number, sequence as i64))? {
-            self.owe_erasure()?;
-        }
         // A removal among them counts no longer, so everything is judged anew. What is void loses its words last.
         self.judge_anew()?;
-        let sql = "UPDATE operation SET state = 4, salt = NULL, payload = NULL, memory = NULL
-                   WHERE log = ?1 AND sequence >= ?2 AND kind <> 0 AND (state <> 4 OR payload IS NOT NULL)";
+        let sql = "UPDATE operation SET state = 4 WHERE log = ?1 AND sequence >= ?2 AND kind <> 0 AND state <> 4";
         self.connection().prepare_cached(sql)?.execute((number, sequence as i64))?;
+        if keeping {
+            self.keep_words(log, number, sequence)?;
+        } else {
+            let sql = "SELECT position FROM operation
+                       WHERE log = ?1 AND sequence >= ?2 AND kind <> 0 AND (payload IS NOT NULL OR memory IS NOT NULL)";
+            let mut statement = self.connection().prepare_cached(sql)?;
+            let positions = statement.query_map((number, sequence as i64), |row| row.get(0))?;
+            for position in positions.collect::<Result<Vec<i64>, _>>()? {
+                self.erase(position, State::Void)?;
+            }
+        }
         self.drop_idle_numbers()
     }
 
     /// Ids that nothing names any more wait for nothing.
-    fn drop_idle_numbers(&self) -> Result<(), StoreError> {
+    pub(super) fn drop_idle_numbers(&self) -> Result<(), StoreError> {
         let sql = "DELETE FROM waiting WHERE number NOT IN (SELECT memory FROM operation WHERE memory IS NOT NULL)
                    AND number NOT IN (SELECT memory FROM access)";
         self.connection().execute(sql, [])?;

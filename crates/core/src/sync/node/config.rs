@@ -28,6 +28,9 @@ pub struct NodeConfig {
     pub inbox_bytes_max: usize,
     /// Milliseconds in which an answer must go on, or another peer is asked. 10 s: a claim is a hint.
     pub fetch_ms: u64,
+    /// Milliseconds without an acknowledgement after which what was sent counts as lost, and is offered again. 30 s:
+    /// storing a window takes far less, and a peer that can't says so.
+    pub acknowledge_ms: u64,
     /// Bytes of operations sent in one step, over all links. 8 MiB: a thousand peers that start at once must not make
     /// a thousand answers in memory.
     pub step_bytes_max: usize,
@@ -76,6 +79,7 @@ impl Default for NodeConfig {
             handshakes_max: 256,
             inbox_bytes_max: 64 << 20,
             fetch_ms: 10_000,
+            acknowledge_ms: 30_000,
             step_bytes_max: 8 << 20,
             chunk_bytes: 128 << 10,
             answers_bytes_max: 4 << 20,

@@ -7,6 +7,7 @@ use crate::limits;
 use crate::sync::message::Message;
 use crate::sync::replica::{LogState, Replica, Want};
 
+use super::OWN_FORKS_MAX;
 use super::link::Outstanding;
 use super::status::LinkId;
 use super::step::Step;
@@ -21,6 +22,10 @@ impl<R: Replica> Step<'_, R> {
             if link.fetch.is_some() || waits {
                 continue;
             }
+            if link.own_words && self.ask_own_words(id)? {
+                continue;
+            }
+            let Some(link) = self.node.links.get(&id) else { continue };
             if !link.later.is_empty() {
                 self.fetch_what_was_put_off(id);
                 continue;
@@ -75,6 +80,36 @@ impl<R: Replica> Step<'_, R> {
         // Who is asking someone else for a log asks no second one.
         wants.retain(|want| self.node.fetching.get(&want.log).is_none_or(|from| *from == id));
         self.want(id, wants, plain);
+    }
+
+    /// Asks who may have kept them for what this replica said in branches that are void now, of which it may have none
+    /// itself: it was restored from a backup. It says again what it recognises as its own. Returns whether there is
+    /// anything to ask for.
+    fn ask_own_words(&mut self, id: LinkId) -> Result<bool, R::Error> {
+        let wants = self.own_forks()?;
+        if let Some(link) = self.link(id) {
+            link.own_words = false;
+        }
+        let asks = !wants.is_empty();
+        self.want(id, wants, true);
+        Ok(asks)
+    }
+
+    /// The own logs that forked, from where on they are void.
+    fn own_forks(&mut self) -> Result<Vec<Want>, R::Error> {
+        if let Some(known) = &self.node.own_forks {
+            return Ok(known.clone());
+        }
+        let forked = self.replica.states()?.into_iter();
+        let forked: Vec<Want> = forked.filter_map(|state| Some(Want { log: state.log, from: state.cut? })).collect();
+        let mut own = Vec::new();
+        for want in forked {
+            let proofs = self.replica.proofs(&[want.log])?;
+            own.extend(proofs.iter().any(|proof| proof.replica == self.terms.replica).then_some(want));
+        }
+        own.truncate(OWN_FORKS_MAX);
+        self.node.own_forks = Some(own.clone());
+        Ok(own)
     }
 
     /// Sends a request and remembers it.

@@ -156,8 +156,13 @@ impl<R: Replica> Step<'_, R> {
         self.node.announced.insert(log, cut);
         self.node.searches.remove(&log);
         self.effects.push(Effect::Event(NodeEvent::Proven { log }));
+        self.node.own_forks = None;
+        let own = self.replica.proofs(&[log])?.iter().any(|proof| proof.replica == self.terms.replica);
         for id in self.node.ready() {
             self.tell_proofs(id, vec![log])?;
+            if let Some(link) = self.link(id).filter(|_| own) {
+                link.own_words = true;
+            }
         }
         Ok(())
     }

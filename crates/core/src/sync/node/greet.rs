@@ -109,6 +109,7 @@ impl<R: Replica> Step<'_, R> {
         }
         link.role = role;
         link.exchange.wanted = true;
+        link.own_words = true;
         let dialed = link.session.dialed().cloned();
         let inbound = dialed.is_none();
         let address = dialed.or_else(|| link.session.theirs().and_then(|hello| hello.address.clone()));

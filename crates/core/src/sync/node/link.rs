@@ -42,6 +42,8 @@ pub(super) struct Link {
     /// Bytes that the peer takes before it acknowledges.
     pub(super) window_bytes: u64,
     pub(super) unacknowledged: u64,
+    /// When an acknowledgement last came, or the first of what waits for one was sent.
+    pub(super) acknowledged_ms: u64,
     pub(super) serving: BTreeMap<LogId, u64>,
     pub(super) serving_plain: bool,
     pub(super) finds: BTreeSet<Fingerprint>,
@@ -64,6 +66,8 @@ pub(super) struct Link {
     pub(super) fetch: Option<Outstanding>,
     /// What is to be asked for in another way once the present answer ended: from where, and whether in full.
     pub(super) later: BTreeMap<LogId, (u64, bool)>,
+    /// Whether the peer is still to be asked for what it keeps of this replica's own void words.
+    pub(super) own_words: bool,
     /// Until when news that was announced may still come by itself from someone else.
     pub(super) announced_ms: u64,
     /// What was asked for by fingerprint.
@@ -150,6 +154,7 @@ impl Link {
             blocked: false,
             window_bytes: 0,
             unacknowledged: 0,
+            acknowledged_ms: now_ms,
             serving: BTreeMap::new(),
             serving_plain: false,
             finds: BTreeSet::new(),
@@ -172,6 +177,7 @@ impl Link {
             held_bytes: 0,
             opening: None,
             announced_ms: 0,
+            own_words: false,
             counters: Counters::default(),
         }
     }
@@ -188,6 +194,14 @@ impl Link {
     /// Whether a frame of so many bytes fits the window. One always does when nothing is under way.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.unacknowledged == 0 || self.unacknowledged + bytes as u64 <= self.window_bytes
+    }
+
+    /// What was not acknowledged was not sent: the next comparison finds it again.
+    pub(super) fn take_back_sent(&mut self) {
+        self.unacknowledged = 0;
+        self.serving.clear();
+        self.has.clear();
+        self.exchange.wanted = true;
     }
 
     /// Notes that the peer has so much of a log.

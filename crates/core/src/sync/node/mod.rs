@@ -32,7 +32,7 @@ use crate::sync::book::Source as Known;
 use crate::sync::gossip::Gossip;
 use crate::sync::message::{Address, Peer};
 use crate::sync::random::Random;
-use crate::sync::replica::Replica;
+use crate::sync::replica::{Replica, Want};
 use crate::sync::session::{Opened, Parting, part};
 
 use forks::Search;
@@ -42,6 +42,9 @@ use waiting::WaitingRoom;
 
 /// Proven logs that a node remembers to have told its peers of.
 const ANNOUNCED_MAX: usize = 4_096;
+
+/// Forked logs of its own that a replica asks its peers about: one for each accident that it had.
+const OWN_FORKS_MAX: usize = 64;
 
 /// The machine. See the module.
 #[derive(Debug)]
@@ -65,6 +68,8 @@ pub struct Node {
     root: Option<exchange::Root>,
     notes: Notes,
     own_logs: BTreeSet<LogId>,
+    /// The own logs that are void from some place on, once they were looked up.
+    own_forks: Option<Vec<Want>>,
     /// How much peers claim to have of those of our own logs of which less is here.
     ahead: BTreeMap<LogId, u64>,
     clocks: Clocks,
@@ -111,6 +116,7 @@ impl Node {
             root: None,
             notes: Notes::default(),
             own_logs: BTreeSet::new(),
+            own_forks: None,
             ahead: BTreeMap::new(),
             clocks: Clocks::default(),
             wake_ms: None,

@@ -1,12 +1,14 @@
 //! Answering requests for operations, under the peer's window, and acknowledging what came.
 
-use crate::id::Fingerprint;
+use crate::id::{Fingerprint, LogId};
 use crate::limits;
+use crate::member::log_id;
 use crate::operation::Operation;
 use crate::sync::carry::{carry, fill};
 use crate::sync::message::Message;
 use crate::sync::replica::{LogState, Replica, Segment, Want};
 
+use super::OWN_FORKS_MAX;
 use super::status::LinkId;
 use super::step::Step;
 
@@ -93,7 +95,7 @@ impl<R: Replica> Step<'_, R> {
         let Some(link) = self.node.links.get(&id) else { return Ok(0) };
         let plain = link.serving_plain;
         let wants: Vec<Want> = link.serving.iter().map(|(log, from)| Want { log: *log, from: *from }).collect();
-        let segments = self.replica.read(&wants, chunk)?;
+        let segments = self.wanted(id, &wants, chunk)?;
         let Some(link) = self.link(id) else { return Ok(0) };
         if segments.is_empty() {
             link.serving.clear();
@@ -108,12 +110,31 @@ impl<R: Replica> Step<'_, R> {
         }
         // Mostly that was all, and the peer hears of it with the same frame.
         let wants: Vec<Want> = link.serving.iter().map(|(log, from)| Want { log: *log, from: *from }).collect();
-        let last = bytes < chunk && self.replica.read(&wants, 1)?.is_empty();
+        let last = bytes < chunk && self.wanted(id, &wants, 1)?.is_empty();
         if let Some(link) = self.link(id).filter(|_| last) {
             link.serving.clear();
             link.serving_plain = false;
         }
         Ok(self.send_segments(id, segments, plain, last))
+    }
+
+    /// What is wanted and here; after it, to the author of a log that forked, what is kept of its void words.
+    fn wanted(&self, id: LinkId, wants: &[Want], bytes_max: usize) -> Result<Vec<Segment>, R::Error> {
+        let segments = self.replica.read(wants, bytes_max)?;
+        let Some(key) = self.node.links.get(&id).and_then(|link| link.key) else { return Ok(segments) };
+        if !segments.is_empty() || wants.len() > OWN_FORKS_MAX {
+            return Ok(segments);
+        }
+        let logs: Vec<LogId> = wants.iter().map(|want| want.log).collect();
+        for proof in self.replica.proofs(&logs)?.into_iter().filter(|proof| proof.replica == key) {
+            let log = log_id(&proof.space, &proof.replica, &proof.epoch, proof.role);
+            let Some(want) = wants.iter().find(|want| want.log == log) else { continue };
+            let void = self.replica.read_void(&log, want.from, bytes_max)?;
+            if !void.is_empty() {
+                return Ok(void);
+            }
+        }
+        Ok(Vec::new())
     }
 
     fn send_segments(&mut self, id: LinkId, segments: Vec<Segment>, plain: bool, last: bool) -> usize {
@@ -123,8 +144,11 @@ impl<R: Replica> Step<'_, R> {
 
     /// Sends a frame that takes room until it is acknowledged.
     pub(super) fn send_counted(&mut self, id: LinkId, frame: Vec<u8>) -> usize {
-        let sent = self.send_frame(id, frame);
+        let (sent, now_ms) = (self.send_frame(id, frame), self.now_ms);
         if let Some(link) = self.link(id) {
+            if link.unacknowledged == 0 {
+                link.acknowledged_ms = now_ms;
+            }
             link.unacknowledged += sent as u64;
         }
         sent
@@ -195,8 +219,10 @@ impl<R: Replica> Step<'_, R> {
 
     /// A peer has on disk what it says. Room that was never taken can't be given back.
     pub(super) fn hear_stored(&mut self, id: LinkId, states: Vec<LogState>, bytes: u64) -> Result<(), R::Error> {
+        let now_ms = self.now_ms;
         let Some(link) = self.link(id) else { return Ok(()) };
         link.unacknowledged = link.unacknowledged.saturating_sub(bytes);
+        link.acknowledged_ms = now_ms;
         self.learn(id, &states)
     }
 }

@@ -211,10 +211,7 @@ impl<'a, R: Replica> Step<'a, R> {
         let (now_ms, least_ms) = (self.now_ms, self.node.config.retry_ms);
         if let Some(link) = self.link(id) {
             link.back_off_ms = now_ms + retry_ms.clamp(least_ms, 60 * least_ms);
-            link.unacknowledged = 0;
-            link.serving.clear();
-            link.has.clear();
-            link.exchange.wanted = true;
+            link.take_back_sent();
         }
     }
 

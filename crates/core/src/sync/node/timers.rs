@@ -23,6 +23,7 @@ impl<R: Replica> Step<'_, R> {
     pub(super) fn look_at_clocks(&mut self) -> Result<(), R::Error> {
         self.end_broken_links();
         self.forget_unanswered();
+        self.free_windows();
         self.end_searches();
         self.node.waiting.expire(self.now_ms);
         self.seek_what_is_missing();
@@ -56,6 +57,16 @@ impl<R: Replica> Step<'_, R> {
             if link.exchange.asked_ms.as_ref().is_some_and(late) {
                 link.exchange.asked_ms = None;
                 link.exchange.fruitless = link.exchange.fruitless.saturating_add(1);
+            }
+        }
+    }
+
+    /// Where nothing was acknowledged for too long, frames were lost, or their acknowledgement was.
+    fn free_windows(&mut self) {
+        let (now_ms, acknowledge_ms) = (self.now_ms, self.node.config.acknowledge_ms);
+        for link in self.node.links.values_mut().filter(|link| link.unacknowledged > 0) {
+            if link.acknowledged_ms + acknowledge_ms <= now_ms {
+                link.take_back_sent();
             }
         }
     }
@@ -158,12 +169,14 @@ fn link_times(link: &Link, config: &super::NodeConfig, now_ms: u64, times: &mut 
     times.push(link.heard_ms.max(link.pinged_ms) + config.idle_ms);
     times.push(link.heard_ms + config.dead_ms);
     times.extend(link.exchange.asked_ms);
+    times.extend((link.unacknowledged > 0).then_some(link.acknowledged_ms + config.acknowledge_ms));
     times.extend(link.fetch.as_ref().map(|fetch| fetch.deadline_ms));
     let idle = link.exchange.asked_ms.is_none() && link.fetch.is_none();
     if idle && (link.exchange.wanted || link.exchange.compare && link.claims.is_empty()) {
         times.push((link.exchange.begun_ms + super::exchange::PAUSE_MS).max(link.back_off_ms));
     }
-    let waits = !(link.unsaid.is_empty() && link.serving.is_empty() && link.claims.is_empty() && link.later.is_empty());
+    let idle = link.unsaid.is_empty() && link.serving.is_empty() && link.claims.is_empty() && link.later.is_empty();
+    let waits = !idle || link.own_words;
     if waits {
         times.extend([link.back_off_ms, link.announced_ms].into_iter().filter(|at| *at > now_ms));
     }
