@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from time import monotonic
 
 from chrysalis_memory import NotFound
+from chrysalis_memory.context import ContextWindow
 from chrysalis_memory.ghost import GhostCache
+from chrysalis_memory.paths import Paths
 
 WITHIN_S = 60
 
@@ -66,6 +69,23 @@ def read_status(path: str, times: int) -> int:
         seen += ghost.read("status") is not None
     assert list(ghost.problems) == []
     return seen
+
+
+def crystallize(store: str, ghost: str, worker: int, count: int) -> list[str]:
+    """Crystallizes and resumes by paths; returns the ids. What went wrong beside an answer ends it."""
+
+    async def walk() -> list[str]:
+        ids = []
+        async with Paths(store, ghost=ghost, agent_id=f"w{worker}", embedder="none") as paths:
+            for number in range(count):
+                window = ContextWindow().add("user", f"worker {worker} says {number}")
+                made = await paths.invoke("self.memory.crystallize", context=window)
+                again = await paths.invoke("self.memory.resume", crystal_id=made.value.crystal_id)
+                assert (made.warnings, again.warnings, again.value) == ((), (), window)
+                ids.append(made.value.crystal_id)
+        return ids
+
+    return asyncio.run(walk())
 
 
 def hold(path: str, held: str, release: str) -> None:

@@ -142,7 +142,7 @@ def test_clearing_asks_first_and_deletes_only_entries(chrysalis, ghost):
 
 def test_the_ghost_of_a_store_is_found_by_the_store(chrysalis, monkeypatch, tmp_path):
     monkeypatch.delenv("CHRYSALIS_GHOST")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr("chrysalis_memory.config.user_data_path", lambda *_, **__: tmp_path / "data")
     paths = {chrysalis("ghost", "status", "--store", store, "--json").json["path"] for store in ("one", "other")}
     assert len(paths) == 2
     assert chrysalis("ghost", "status", "--ghost", "here", "--json").json["path"] == "here"

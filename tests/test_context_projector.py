@@ -134,7 +134,7 @@ def test_a_window_that_fits_is_left_as_it_is():
 def test_turns_of_tools_are_masked_first():
     window = long_window()
     needed = sum(turn.tokens() for turn in window if turn.role != "tool")
-    projection = ContextProjector().project(window, needed * 20 // 19 + 2)
+    projection = ContextProjector().project(window, needed * 40 // 39 + 2)
     kept = [turn for turn in projection.window if not turn.masked]
     assert [turn.content for turn in kept] == [turn.content for turn in window if turn.role != "tool"]
     masks = [turn for turn in projection.window if turn.masked]

@@ -70,3 +70,15 @@ def test_a_process_that_holds_the_lock_keeps_writers_out_and_readers_in(processe
     holding.result(timeout=WITHIN_S)
     ghost.write("status", "after")
     assert ghost.read("status").data == "after"
+
+
+def test_agents_in_three_processes_share_one_store_and_one_ghost(processes, tmp_path):
+    store, path = str(tmp_path / "store"), str(tmp_path / "ghost")
+    made = together(processes, ghost_cases.crystallize, [(store, path, worker, 4) for worker in range(3)])
+    ids = {one for some in made for one in some}
+    ghost = GhostCache(path)
+    assert len(ids) == 12
+    assert ghost.stability().recent == "1" * 24
+    assert [one.agent for one in ghost.agents()] == ["w0: answers", "w1: answers", "w2: answers"]
+    assert {row["crystal_id"] for row in ghost.read("map").data["crystals"]} <= ids
+    assert ghost.overview().problems == ()

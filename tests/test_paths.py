@@ -16,7 +16,7 @@ from chrysalis_memory import (
     StoreError,
     StoreLocked,
 )
-from chrysalis_memory.context import ContextWindow, StateCrystal, TaskState
+from chrysalis_memory.context import ContextWindow, Crystals, StateCrystal, TaskState
 from chrysalis_memory.ghost import GhostCache, Staleness
 from chrysalis_memory.paths import Paths
 from ghost_cases import Hands
@@ -109,7 +109,7 @@ async def test_the_store_is_opened_by_the_first_call_that_needs_it_and_closed_at
 
 
 async def test_without_arguments_the_default_store_and_its_ghost_are_used(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr("chrysalis_memory.config.user_data_path", lambda *_, **__: tmp_path / "chrysalis-memory")
     async with Paths(embedder="none") as paths:
         answer = await paths.invoke("self.memory.manifest")
     assert answer.text == "0 memories in the space default"
@@ -224,6 +224,18 @@ async def test_what_was_forgotten_by_others_leaves_the_ghost_as_soon_as_that_is_
     with pytest.raises(NotFound):
         await paths.invoke("self.memory.resume", crystal_id=crystal.crystal_id)
     assert "Cone 6" not in "".join(file.read_text() for file in ghost.path.rglob("*.json"))
+
+
+async def test_a_crystal_of_which_parts_are_on_their_way_stays_in_the_ghost(paths, ghost, monkeypatch):
+    def incomplete(*_):
+        raise NotFound("parts are on their way", code="crystal_incomplete")
+
+    crystal = await crystallized(paths)
+    with monkeypatch.context() as patch:
+        patch.setattr(Crystals, "get", incomplete)
+        with pytest.raises(NotFound, match="on their way"):
+            await paths.invoke("self.memory.resume", crystal_id=crystal.crystal_id)
+    assert any(crystal.crystal_id in file.read_text() for file in ghost.path.glob("agents/*~*.json"))
 
 
 async def test_a_crystal_that_faded_is_not_resumed_from_the_ghost(paths, store, monkeypatch):

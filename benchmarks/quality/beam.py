@@ -74,7 +74,8 @@ def _question(id: str, category: str, told: dict[str, Any], known: set[str]) -> 
     sources = dict.fromkeys(str(number) for number in _numbers(told.get("source_chat_ids", [])))
     relevant = tuple(source for source in sources if source in known)
     answerable = category != _NO_ANSWER
-    return Question(id, told["question"], relevant, category, category not in _NOT_MAIN, answerable)
+    answer = str(told.get("answer") or told.get("ideal_answer") or "")
+    return Question(id, told["question"], relevant, category, category not in _NOT_MAIN, answerable, answer=answer)
 
 
 def _numbers(nested: Any) -> Iterator[int]:

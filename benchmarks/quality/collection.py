@@ -35,6 +35,8 @@ class Question:
     answerable: bool = True
     """False where recall should return nothing."""
     asked_at: str | None = None
+    answer: str = ""
+    """What the collection gives as the answer, if it does."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 A memory has `text`, and may have `id` (its line number otherwise), `thread`, `speaker`, `occurred_at`, `conversation`
 (memories and questions of one conversation share a store) and whatever else `remember` takes. A question has `question`
-and `relevant` (a list of ids; empty where nothing answers it), and may have `category`, `asked_at` and `conversation`.
+and `relevant` (a list of ids; empty where nothing answers it), and may have `category`, `asked_at`, `answer` and
+`conversation`.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def _question(number: int, told: dict[str, Any]) -> Question:
         raise ValueError(f"{_QUESTIONS}, line {number}: a question needs a question and a list of relevant ids")
     ids = tuple(dict.fromkeys(str(one) for one in relevant))
     category = str(told.get("category", "all"))
-    return Question(str(told.get("id", number)), text, ids, category, bool(ids), bool(ids), told.get("asked_at"))
+    named, answer = str(told.get("id", number)), str(told.get("answer", ""))
+    return Question(named, text, ids, category, bool(ids), bool(ids), told.get("asked_at"), answer)
 
 
 def _check(items: dict[str, list[Item]], questions: dict[str, list[Question]]) -> None:

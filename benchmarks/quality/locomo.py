@@ -73,7 +73,9 @@ def _question(id: str, told: dict[str, Any], known: set[str]) -> Question:
     relevant = tuple(dict.fromkeys(turn for turn in _evidence(told.get("evidence") or ()) if turn in known))
     # An adversarial question asks one speaker about what the other said: its evidence looks right and answers nothing.
     ordinary = category != _ADVERSARIAL
-    return Question(id, told["question"], relevant, _CATEGORIES[category], main=ordinary, answerable=ordinary)
+    answer = "" if told.get("answer") is None else str(told["answer"])
+    kind = _CATEGORIES[category]
+    return Question(id, told["question"], relevant, kind, main=ordinary, answerable=ordinary, answer=answer)
 
 
 def _evidence(told: Iterable[Any]) -> Iterator[str]:

@@ -15,7 +15,8 @@ from chrysalis_memory.context.turn import TURN_TOKENS, Turn
 __all__ = ["Counted", "extracted", "newest"]
 
 _WHOLE_TOKENS: Final = 100
-"""A turn of up to so many tokens is kept whole or not at all: half of a short statement misleads."""
+_WHOLE_PART: Final = 100
+"""A turn of up to so many tokens, or of this part of the room, is kept whole or not at all: half of it misleads."""
 _NEWEST_PART: Final = 16
 """The newest turns get this part of the room before all others: work goes on from there."""
 _SAID_BY_A_MODEL: Final = 0.25
@@ -59,14 +60,15 @@ def _best(turns: Sequence[Counted], kept: Sequence[Counted], room: int, counter:
     room -= sum(one.tokens for one in kept)
     sure = {one.index for one in kept}
     open_turns = {one.index: one for one in turns if one.index not in sure}
-    places = [(one.index, passage) for one in open_turns.values() for passage in _passages(one)]
+    whole = TURN_TOKENS + max(_WHOLE_TOKENS, room // _WHOLE_PART)
+    places = [(one.index, passage) for one in open_turns.values() for passage in _passages(one, whole)]
     candidates = [_candidate(open_turns[index], passage, counter) for index, passage in places]
     picked = [places[number] for number in chosen(candidates, room, max(open_turns, default=0) + 1)]
     return sorted([*kept, *_fitting(open_turns, picked, room, counter)], key=lambda one: one.index)
 
 
-def _passages(one: Counted) -> list[Passage]:
-    if one.tokens <= _WHOLE_TOKENS + TURN_TOKENS:
+def _passages(one: Counted, whole_tokens: int) -> list[Passage]:
+    if one.tokens <= whole_tokens:
         return [Passage(0, len(one.turn.content))]
     return passages(one.turn.content)
 

@@ -18,7 +18,7 @@ from chrysalis_memory.context.window import ContextWindow
 
 __all__ = ["ContextProjector"]
 
-_MASKS_PART: Final = 20
+_MASKS_PART: Final = 40
 """Masks get this part of the room: they tell where something is missing, and nothing else."""
 _VERBATIM_PART: Final = 2
 """With a summariser, the newest turns get this part of the room and stay as they are."""

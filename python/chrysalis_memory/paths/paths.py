@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from chrysalis_memory._opened import named
 from chrysalis_memory.agent import AgentMemory
@@ -35,6 +35,8 @@ from chrysalis_memory.paths.registry import PathSpec, Registry
 from chrysalis_memory.records import plain
 
 __all__ = ["Paths"]
+
+_ON_ITS_WAY: Final = "crystal_incomplete"
 
 
 class Paths:
@@ -149,8 +151,9 @@ class Paths:
             value = await _called(spec.call, arguments)
         except NOT_REACHED as error:
             return await asyncio.to_thread(self._last_known, spec, arguments, error)
-        except NotFound:
-            await asyncio.to_thread(self._drop, _key(spec, arguments, None))
+        except NotFound as error:
+            if error.code != _ON_ITS_WAY:
+                await asyncio.to_thread(self._drop, _key(spec, arguments, None))
             raise
         answer = PathAnswer(path, spec.to_value(value), spec.to_text(value), now())
         wrong = await asyncio.to_thread(self._keep, spec, arguments, value)

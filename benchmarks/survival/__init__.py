@@ -1,0 +1,1 @@
+"""How much of the evidence for questions survives when a conversation is compressed before anybody asks."""
