@@ -88,6 +88,18 @@ def crystallize(store: str, ghost: str, worker: int, count: int) -> list[str]:
     return asyncio.run(walk())
 
 
+def write_for_ever(path: str, begun: str) -> None:
+    """Until the process is killed."""
+    ghost, number = GhostCache(path), 0
+    while True:
+        number += 1
+        ghost.write("status", {"number": number, "filler": "x" * 200_000})
+        ghost.pheromones.deposit("warning", f"number {number % 5}")
+        ghost.record_call(True)
+        if number == 3:
+            Path(begun).touch()
+
+
 def hold(path: str, held: str, release: str) -> None:
     """Holds the lock from when it has made one file until there is another."""
     with GhostCache(path)._files.locked():

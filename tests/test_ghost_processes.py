@@ -82,3 +82,23 @@ def test_agents_in_three_processes_share_one_store_and_one_ghost(processes, tmp_
     assert [one.agent for one in ghost.agents()] == ["w0: answers", "w1: answers", "w2: answers"]
     assert {row["crystal_id"] for row in ghost.read("map").data["crystals"]} <= ids
     assert ghost.overview().problems == ()
+
+
+def test_a_process_that_is_killed_while_it_writes_leaves_whole_files_and_no_lock(tmp_path):
+    path = tmp_path / "ghost"
+    for attempt in range(4):
+        begun = tmp_path / f"begun-{attempt}"
+        writer = multiprocessing.get_context("spawn").Process(
+            target=ghost_cases.write_for_ever, args=(str(path), str(begun))
+        )
+        writer.start()
+        wait_for(begun)
+        writer.kill()
+        writer.join(timeout=WITHIN_S)
+        assert not writer.is_alive()
+        ghost = GhostCache(path)
+        assert ghost.read("status").data["number"] >= 3
+        assert ghost.pheromones.sniff("warning")
+        assert set(ghost.stability().recent) == {"1"}
+        ghost.write("map", attempt)
+        assert ghost.overview().problems == ()

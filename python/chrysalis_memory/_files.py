@@ -7,9 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import BinaryIO
 
 __all__ = ["make_folder", "written_whole"]
+
+# On Windows a file can't be replaced while somebody reads it; readers of small files are done in no time.
+_TRIES = 100 if os.name == "nt" else 1
+_PAUSE_S = 0.01
 
 
 def make_folder(folder: Path) -> None:
@@ -29,12 +34,23 @@ def written_whole(path: Path, *, sync_folder: bool = True) -> Iterator[BinaryIO]
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        _replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     if sync_folder:
         _sync_folder(path.parent)
+
+
+def _replace(name: str, path: Path) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            os.replace(name, path)
+            return
+        except PermissionError:
+            if left == 0:
+                raise
+            sleep(_PAUSE_S)
 
 
 def _sync_folder(folder: Path) -> None:

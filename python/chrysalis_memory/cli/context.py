@@ -114,8 +114,7 @@ def save(
 ) -> None:
     """Make a checkpoint of a conversation: a crystal. What is in focus stays word for word, the rest in substance.
 
-    A session of Claude Code and an export of ChatGPT are read from their files; what is neither a transcript nor JSON
-    is taken as text.
+    Sessions of Claude Code and exports of ChatGPT are read from their files; other files are JSON or text.
 
     [bold]Examples[/bold]
 
