@@ -285,6 +285,15 @@ def test_one_that_is_let_go_again_fades(tmp_path):
             assert memory.verify()
 
 
+def test_one_that_is_let_go_again_has_the_time_that_it_is_given(tmp_path):
+    with store(tmp_path) as memory:
+        Crystals(memory).save(crystal())
+        Crystals(memory).cherish("c1")
+        let_go = Crystals(memory).uncherish("c1", ttl=timedelta(days=3))
+        assert not let_go.pinned
+        assert abs(memory.get("c1").expires_at - now() - timedelta(days=3)) < timedelta(minutes=1)
+
+
 def test_two_that_cherish_at_once_agree(tmp_path):
     with two_stores(tmp_path) as (one, other):
         made = crystal(window=large_window(150_000))

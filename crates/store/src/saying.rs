@@ -112,17 +112,19 @@ fn end_of(edit: &Edit) -> Option<i64> {
 }
 
 /// What gives a memory another end. Its words go when the headers of their operations say so, and that can't be
-/// changed: words that would go sooner are said again, and what ends the memory sooner stays for as long as they do,
-/// or they would be read again once it has gone.
+/// changed: words that would go sooner are said again. What ends a memory sooner than its words stays for ever, and has
+/// no words: once it had gone, those would be read again, also ones that somebody else says meanwhile.
 fn until(mut edit: Edit, end: i64, standing: Option<(i64, i64)>, about: &About<'_>, bytes_max: usize) -> Vec<Part> {
     let (first, last) = standing.unwrap_or((NEVER, NEVER));
     let mut parts = Vec::new();
     if last > end {
         let ending = edit.registers.remove(&Field::Expiry).map(|value| (Field::Expiry, value));
         let ending = Edit { registers: ending.into_iter().collect(), ..Edit::default() };
-        parts.push(Part { edit: ending, end: last, bytes_max });
+        parts.push(Part { edit: ending, end: NEVER, bytes_max });
     }
-    let rest = if first < end { edit.clone().restating(about.document).without(&edit) } else { Edit::default() };
+    let mut rest = if first < end { edit.clone().restating(about.document).without(&edit) } else { Edit::default() };
+    // The end that it had is not said again beside the new one.
+    rest.registers.remove(&Field::Expiry);
     let whole = edit.clone().and(rest.clone());
     if whole.pieces(about, bytes_max).len() > 1 {
         parts.push(Part { edit, end, bytes_max });

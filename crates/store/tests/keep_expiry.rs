@@ -9,9 +9,10 @@ use std::path::Path;
 
 use chrysalis_core::limits;
 use chrysalis_core::operation::Kind;
-use chrysalis_core::payload::{Collection, Field, Score, Value};
+use chrysalis_core::payload::{Change, Collection, Field, Payload, Score, Value};
 use chrysalis_store::{Edit, MemoryRow, Remember, Store, StoreOptions, row};
 use keep_common::{Hands, assert_holds, codes, found, remember, saying, verify};
+use proptest::prelude::*;
 
 const NOW: u64 = 1_800_000_000_000;
 const HOUR_MS: u64 = 3_600_000;
@@ -203,7 +204,13 @@ fn an_earlier_end_holds_and_the_words_follow_in_their_time() {
     assert_eq!(found(&store, "quagga"), [] as [&str; 0]);
     hands.set(NOW + 6 * HOUR_MS);
     assert_gone(&store);
-    assert_eq!(sizes(&store), [] as [usize; 0]);
+    let left = store.history("m").unwrap();
+    let said = left.into_iter().filter_map(|one| one.payload).collect::<Vec<_>>();
+    let Ok([Payload::Write(write)]) = <[Payload; 1]>::try_from(said) else { panic!("more than the end is left") };
+    assert!(matches!(&write.changes[..], [Change::Register { field: Field::Expiry, .. }]), "{write:?}");
+    remember(&store, "m", saying("okapi").and(until(None)));
+    assert_eq!(store.get("m").unwrap().unwrap().content, "okapi", "the id may be used again");
+    assert_holds(&store);
 }
 
 #[test]
@@ -254,6 +261,22 @@ fn what_was_kept_and_is_let_go_fades_on_every_replica() {
 }
 
 #[test]
+fn what_was_kept_and_is_let_go_may_end_later_than_its_first_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let hands = Hands::at(NOW);
+    let store = at(&hands, folder.path());
+    remember(&store, "m", fading("quagga", NOW + HOUR_MS));
+    change(&store, until(None));
+    let end = NOW + 2 * HOUR_MS;
+    assert_eq!(change(&store, until(Some(end))).expires_at, Some(end as i64));
+    hands.set(end - 1);
+    store.sweep().unwrap();
+    assert_eq!(store.get("m").unwrap().unwrap().content, "quagga");
+    hands.set(end);
+    assert_gone(&store);
+}
+
+#[test]
 fn who_keeps_a_memory_before_its_end_keeps_it_for_all_whose_time_has_come() {
     let (folder, other_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let hands = Hands::at(NOW);
@@ -266,6 +289,26 @@ fn who_keeps_a_memory_before_its_end_keeps_it_for_all_whose_time_has_come() {
     carry(&other, &store, folder.path());
     other.sweep().unwrap();
     assert_eq!(store.get("m").unwrap().unwrap().content, "quagga");
+    assert_equal(&[&store, &other], folder.path());
+}
+
+#[test]
+fn of_an_earlier_end_and_none_given_at_once_one_holds_for_good() {
+    let (folder, other_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let hands = Hands::at(NOW);
+    let (store, other) = (at(&hands, folder.path()), at(&hands, other_folder.path()));
+    remember(&store, "m", fading("quagga", NOW + 4 * HOUR_MS));
+    carry(&store, &other, folder.path());
+    change(&store, until(None));
+    // Later by its place in the log, and without knowledge of the other.
+    change(&other, noting("why", "1".to_owned()));
+    change(&other, until(Some(NOW + HOUR_MS)));
+    assert_equal(&[&store, &other], folder.path());
+    for hours in [2, 5] {
+        hands.set(NOW + hours * HOUR_MS);
+        assert_gone(&store);
+        assert_gone(&other);
+    }
     assert_equal(&[&store, &other], folder.path());
 }
 
@@ -294,5 +337,85 @@ fn an_end_that_has_passed_is_refused_and_changes_nothing() {
         let refused = store.update("anna", "m", saying("other").and(until(Some(NOW)))).unwrap_err();
         assert_eq!(refused.to_string(), "the memory would have faded already");
         assert_eq!(store.get("m").unwrap(), Some(before));
+    }
+}
+
+/// What may happen to a memory on one of two replicas.
+#[derive(Clone, Debug)]
+enum Happening {
+    Ends(u8),
+    Stays,
+    Says(u8),
+    Notes(u8),
+    Tags(u8),
+    Carries,
+    Passes(u8),
+}
+
+fn happenings() -> impl Strategy<Value = Vec<(bool, Happening)>> {
+    let one = prop_oneof![
+        3 => (1..9_u8).prop_map(Happening::Ends),
+        2 => Just(Happening::Stays),
+        2 => (0..4_u8).prop_map(Happening::Says),
+        2 => (0..4_u8).prop_map(Happening::Notes),
+        1 => (0..4_u8).prop_map(Happening::Tags),
+        2 => Just(Happening::Carries),
+        2 => (1..4_u8).prop_map(Happening::Passes),
+    ];
+    proptest::collection::vec((proptest::bool::ANY, one), 1..14)
+}
+
+fn edit_of(happening: &Happening, now_ms: u64) -> Option<Edit> {
+    Some(match happening {
+        Happening::Ends(hours) => until(Some(now_ms + u64::from(*hours) * HOUR_MS)),
+        Happening::Stays => until(None),
+        Happening::Says(word) => saying(&format!("words {word}")),
+        Happening::Notes(key) => noting(&format!("key{key}"), long('n', 30_000)),
+        Happening::Tags(tag) => Edit { add_tags: [format!("tag{tag}")].into(), ..Edit::default() },
+        Happening::Carries | Happening::Passes(_) => return None,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_ends_are_given_where_all_replicas_read_the_same_at_any_time(history in happenings()) {
+        let (folder, other_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let hands = Hands::at(NOW);
+        let stores = [at(&hands, folder.path()), at(&hands, other_folder.path())];
+        remember(&stores[0], "m", fading("words", NOW + 4 * HOUR_MS));
+        carry(&stores[0], &stores[1], folder.path());
+        let mut now_ms = NOW;
+        for (place, happening) in history {
+            let store = &stores[usize::from(place)];
+            match (&happening, edit_of(&happening, now_ms)) {
+                (_, Some(edit)) => match store.update("anna", "m", edit) {
+                    Ok(row) => prop_assert_eq!(Some(row), store.get("m").unwrap()),
+                    Err(error) => prop_assert_eq!(error.code(), "not_found"),
+                },
+                (Happening::Carries, _) => carry(store, &stores[usize::from(!place)], folder.path()),
+                (Happening::Passes(hours), _) => now_ms += u64::from(*hours) * HOUR_MS,
+                _ => {}
+            }
+            hands.set(now_ms);
+            store.sweep().unwrap();
+        }
+        let mut promised = None;
+        for hours in [0, 1, 20] {
+            hands.set(now_ms + hours * HOUR_MS);
+            stores.iter().for_each(|store| assert!(store.sweep().is_ok()));
+            assert_equal(&[&stores[0], &stores[1]], folder.path());
+            // Once all is known to all: what is to stay stays, what has ended does not come back, and what is to end
+            // ends, unless somebody had kept it unheard.
+            let end = stores[0].get("m").unwrap().map(|row| row.expires_at);
+            prop_assert!(end.is_none() || promised != Some(None), "it came back");
+            prop_assert!(end.is_some() || promised != Some(Some(None)), "it did not stay");
+            prop_assert!(!matches!(end, Some(Some(at)) if at <= (now_ms + hours * HOUR_MS) as i64), "it did not end");
+            promised = Some(end);
+            stores[1].rebuild().unwrap();
+            assert_equal(&[&stores[0], &stores[1]], folder.path());
+            stores.iter().for_each(assert_holds);
+        }
     }
 }
