@@ -59,6 +59,14 @@ def say(text: str) -> None:
         console().print(text)
 
 
+def warn(words: str) -> None:
+    """What went wrong beside the work, on standard error."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("warning: ", "yellow"), one_line(words)))
+
+
 def _write(line: str) -> None:
     sys.stdout.write(line.encode("utf-8", "replace").decode("utf-8") + "\n")
 
