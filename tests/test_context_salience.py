@@ -69,3 +69,14 @@ def test_a_choice_is_spread_over_the_window():
     candidates = [Candidate(f"word{number}", number, 4, 4) for number in range(100)]
     turns = sorted(chosen(candidates, 400, 100))
     assert [turn // 10 for turn in turns] == [stretch for stretch in range(10) for _ in range(5)]
+
+
+def test_a_text_of_one_sentence_again_and_again_is_chosen_from_in_a_bounded_number_of_looks(monkeypatch):
+    from chrysalis_memory.context.salience import _LOOKS_EACH, _LOOKS_LEAST, _Choice
+
+    looks = []
+    gain = _Choice.gain
+    monkeypatch.setattr(_Choice, "gain", lambda choice, index: looks.append(index) or gain(choice, index))
+    same = [Candidate("the kiln", turn, 4, 4) for turn in range(20_000)]
+    assert len(chosen(same, 8 * 1000, 20_000)) == 1000
+    assert len(looks) <= _LOOKS_LEAST + (_LOOKS_EACH + 1) * len(same)

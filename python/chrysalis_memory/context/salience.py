@@ -27,6 +27,10 @@ _LENGTH_POWER: Final = 0.8
 """Below 1, so that a long passage is not set back for its length alone: two short ones need two frames to be read."""
 _QUESTION_WEIGHT: Final = 0.8
 """A question says a little less than the sentence that answers it."""
+_LOOKS_LEAST: Final = 100_000
+_LOOKS_EACH: Final = 10
+"""How often gains are looked at anew, in all and for each candidate. Where all say the same, each choice changes every
+gain; after so many looks the order in hand decides, or a text of one word would take the square of its length."""
 _STRETCHES_MAX: Final = 40
 _STRETCH_TOKENS_LEAST: Final = 40
 """The window's stretches share the room: so many at most, and each with room for a sentence at least."""
@@ -57,12 +61,14 @@ def chosen(candidates: Sequence[Candidate], room: int, turns: int) -> list[int]:
     heap = [(-choice.gain(index), index) for index in range(len(candidates))]
     heapify(heap)
     picked: list[int] = []
+    looks = _LOOKS_LEAST + _LOOKS_EACH * len(candidates)
     while heap:
         index = heap[0][1]
         if choice.cost(index) > choice.room:
             heappop(heap)
             continue
-        gain = choice.gain(index)
+        looks -= 1
+        gain = choice.gain(index) if looks > 0 else -heap[0][0]
         heapreplace(heap, (-gain, index))
         if heap[0] == (-gain, index):
             heappop(heap)
