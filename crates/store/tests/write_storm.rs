@@ -91,9 +91,10 @@ fn deliver(store: &Store, mut parcels: Vec<Offer>) {
     }
 }
 
-/// Four stores that hold the memory, and what each agent then wrote without the others.
-fn storm(folder: &Path) -> (Vec<Store>, Vec<Vec<Operation>>) {
-    let stores: Vec<Store> = (0..4).map(|number| open(&folder.join(number.to_string()))).collect();
+/// So many stores that hold the memory, and what each agent then wrote without the others: each store got it in another
+/// order.
+fn storm(folder: &Path, orders: usize) -> (Vec<Store>, Vec<Vec<Operation>>) {
+    let stores: Vec<Store> = (0..orders).map(|number| open(&folder.join(number.to_string()))).collect();
     say(&stores[0], "plan", "as it was first");
     for (one, other) in stores.iter().flat_map(|one| stores.iter().map(move |other| (one, other))) {
         pull(one, other);
@@ -111,13 +112,13 @@ fn assert_equal(stores: &[Store]) {
     let digests: Vec<_> = stores.iter().map(|store| store.logical_digest().unwrap()).collect();
     assert!(digests.iter().all(|digest| *digest == digests[0]));
     // Equal digests: what holds in one holds in all, but for what only a store of its own numbers can get wrong.
-    [&stores[0], &stores[3]].into_iter().for_each(assert_holds);
+    [stores.first(), stores.last()].into_iter().flatten().for_each(assert_holds);
 }
 
 #[test]
 fn a_thousand_agents_write_one_memory_at_once_and_nothing_is_lost_in_any_order() {
     let folder = tempfile::tempdir().unwrap();
-    let (stores, logs) = storm(folder.path());
+    let (stores, logs) = storm(folder.path(), 4);
     assert_equal(&stores);
     // All were written at one Lamport time: the greatest fingerprint is read.
     let winner = (0..AGENTS).max_by_key(|number| logs[*number][1].fingerprint()).unwrap();
@@ -146,7 +147,8 @@ fn key_of(log: &[Operation]) -> ReplicaKey {
 #[test]
 fn one_edit_settles_what_a_thousand_agents_left_in_conflict_in_several_fields() {
     let folder = tempfile::tempdir().unwrap();
-    let (stores, _) = storm(folder.path());
+    // What any order comes to is another test's: here two have to agree on the edit.
+    let (stores, _) = storm(folder.path(), 2);
     let mut edit = Edit::default();
     edit.set(Field::Content, Value::Text("as all see it now".repeat(100)));
     edit.set(Field::Scope, Value::Text("everyone".to_owned()));
