@@ -155,7 +155,7 @@ fn proofs(run: &Run) -> Found {
 }
 
 /// Nothing that was acknowledged is lost, and what was forgotten is not read.
-fn promises(run: &Run) -> Found {
+pub(crate) fn promises(run: &Run) -> Found {
     let removed = |number: usize| run.cluster.world.machines[number].removed;
     let gone: BTreeSet<&str> = run.gone.iter().map(String::as_str).collect();
     let kept: Vec<&(usize, Promise)> = run.promises.iter().filter(|(by, _)| !removed(*by)).collect();

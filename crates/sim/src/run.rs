@@ -9,6 +9,7 @@ use chrysalis_core::merge::Document;
 use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::replica::{LogState, Replica as _, Segment};
 
+use crate::check::promises;
 use crate::cluster::Cluster;
 use crate::deed::{Deed, Promise};
 use crate::disk::Moment;
@@ -27,9 +28,11 @@ use crate::replica::{Kept, Planted};
 /// noticed after a minute, and then comparisons come every few seconds.
 pub const AGREE_MS_MAX: u64 = 180_000;
 
-/// How long all clocks leap in the end: beyond every embargo and expiry of a run, and the thirty days in which words of
-/// void branches are kept for their authors.
-const LEAP_MS: u64 = 31 * 24 * 3600 * 1000;
+/// How long all clocks leap when the faults have stopped: beyond every embargo and expiry of a run.
+const LEAP_MS: u64 = 3 * 3600 * 1000;
+
+/// How long they leap once all agree: beyond the thirty days in which words of void branches are kept for their authors.
+const LAST_LEAP_MS: u64 = 31 * 24 * 3600 * 1000;
 
 /// How long a memory that fades lasts at most.
 const FADES_MS_MAX: u64 = 45 * 60 * 1000;
@@ -620,7 +623,7 @@ impl Run {
         if let Some(victim) = self.victim {
             self.cluster.acquaint(victim, 0);
         }
-        self.sweep_after_a_leap()?;
+        self.sweep_after_a_leap(LEAP_MS)?;
         let began_ms = self.cluster.world.now_ms();
         while self.cluster.world.now_ms() < began_ms + AGREE_MS_MAX {
             self.cluster.world.run_for(500);
@@ -631,11 +634,11 @@ impl Run {
         }
         self.cluster.world.tell_states();
         // Once more: what came last may have been dated ahead, or be past its time.
-        self.sweep_after_a_leap()
+        self.sweep_after_a_leap(LAST_LEAP_MS)
     }
 
-    fn sweep_after_a_leap(&mut self) -> Result<(), Failure> {
-        self.cluster.world.leap(LEAP_MS);
+    fn sweep_after_a_leap(&mut self, ms: u64) -> Result<(), Failure> {
+        self.cluster.world.leap(ms);
         for machine in self.cluster.world.machines.iter().filter(|machine| machine.owner == Owner::Honest) {
             if let Some(stored) = machine.running.as_ref().and_then(|running| running.replica.stored()) {
                 stored.store.sweep()?;
@@ -652,7 +655,9 @@ impl Run {
             digests.extend(replica.stored().map(|stored| stored.store.logical_digest()).transpose()?);
             documents.extend(replica.memory().map(|memory| self.documents(memory, replica.planted)));
         }
-        Ok(digests.len() < 2 && documents.windows(2).all(|pair| pair[0] == pair[1]))
+        let alike = digests.len() < 2 && documents.windows(2).all(|pair| pair[0] == pair[1]);
+        // A replica in memory that is the only one has nobody to be compared with.
+        Ok(alike && promises(self)?.is_empty())
     }
 
     /// What a replica in memory reads. What was forgotten elsewhere is left out: it arrives there without its words, or
