@@ -16,7 +16,7 @@ use super::random::Random;
 use super::rounds::{Mode, rounds_estimate};
 
 /// One transport, as the driver of a node numbers it. A number is never used twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct LinkId(pub u64);
 
 /// Peers in one message: a handful is enough to keep the views mixed.
@@ -194,8 +194,9 @@ impl Gossip {
         if peer.replica == Some(self.own) {
             return;
         }
-        self.book.learn(peer, source, &mut self.random);
-        self.choose_view();
+        if self.book.learn(peer, source, &mut self.random) {
+            self.choose_view();
+        }
     }
 
     /// Forgets an address, configured or not. Its link, if there is one, is the caller's to close.
@@ -306,14 +307,11 @@ impl Gossip {
     /// When [`Gossip::tick`] has something to do next, as far as can be told.
     pub fn wake_at(&self) -> Option<u64> {
         let linked = !self.links.is_empty();
-        let mut times = Vec::new();
-        if linked {
-            times.extend([self.anti_entropy_ms, self.shuffle_ms]);
-            times.extend((self.rounds_left > 0).then_some(self.round_ms));
-            times.extend((!self.newcomers.is_empty()).then_some(0));
-        }
-        times.extend((!self.book.is_empty() && self.dial_ms < u64::MAX).then_some(self.dial_ms));
-        times.into_iter().min()
+        let calls = (!self.book.is_empty() && self.dial_ms < u64::MAX).then_some(self.dial_ms);
+        let round = (linked && self.rounds_left > 0).then_some(self.round_ms);
+        let greeting = (linked && !self.newcomers.is_empty()).then_some(0);
+        let steady = linked.then_some(self.anti_entropy_ms.min(self.shuffle_ms));
+        [calls, round, greeting, steady].into_iter().flatten().min()
     }
 
     /// With few peers known a view of all of them, with many a partial one; the way back has a gap, so that a peer
@@ -363,21 +361,23 @@ impl Gossip {
     fn choose_calls(&mut self, now_ms: u64, under_way: usize) -> Vec<Address> {
         let revives = self.revive_ms <= now_ms;
         let wished = self.links_wished().saturating_sub(under_way);
-        let is_linked = |key: &ReplicaKey| self.is_linked(key);
-        let mut chosen = self.book.due(now_ms, true, &is_linked);
-        let mut announced = if wished > 0 { self.book.due(now_ms, false, &is_linked) } else { Vec::new() };
-        let dead = if revives { self.book.dead(&is_linked).cloned().collect() } else { Vec::new() };
-        self.random.sample(&mut announced, wished);
+        let Self { own, keys, book, random, config, revive_ms, .. } = self;
+        let is_linked = |key: &ReplicaKey| key == own || keys.contains_key(key);
+        let mut chosen: Vec<&str> = book.due(now_ms, true, &is_linked).collect();
+        let mut announced: Vec<&str> =
+            if wished > 0 { book.due(now_ms, false, &is_linked).collect() } else { Vec::new() };
+        let dead: Vec<&str> = if revives { book.dead(&is_linked).collect() } else { Vec::new() };
+        random.sample(&mut announced, wished);
         chosen.append(&mut announced);
         if revives {
-            self.revive_ms = now_ms + self.jittered(self.config.revive_ms);
+            *revive_ms = now_ms + jittered(config.revive_ms, random);
         }
-        if let Some(dead) = self.random.pick(dead) {
+        if let Some(dead) = random.pick(dead) {
             chosen.retain(|other| *other != dead);
             chosen.insert(0, dead);
         }
-        chosen.truncate(self.config.dials_max.saturating_sub(under_way));
-        chosen
+        chosen.truncate(config.dials_max.saturating_sub(under_way));
+        chosen.into_iter().map(Address::from).collect()
     }
 
     /// Hangs up where two replicas called each other, and where there are more links than wished for.
@@ -388,9 +388,11 @@ impl Gossip {
         self.hang_up_ms = now_ms + HANG_UP_MS;
         let mut dropped = self.crossed();
         let excess = self.links.len().saturating_sub(dropped.len()).saturating_sub(self.config.links_max);
-        let mut callers = self.settled(true, now_ms);
-        self.random.sample(&mut callers, excess);
-        dropped.append(&mut callers);
+        if excess > 0 {
+            let mut callers = self.settled(true, now_ms);
+            self.random.sample(&mut callers, excess);
+            dropped.append(&mut callers);
+        }
         if self.partial && self.dialed() > self.config.active_max {
             let mut called = self.settled(false, now_ms);
             called.retain(|id| !self.is_configured(id));
@@ -414,6 +416,9 @@ impl Gossip {
 
     /// Of two links that two replicas opened to each other at once, both drop the one that the greater key called.
     fn crossed(&self) -> Vec<LinkId> {
+        if self.keys.len() == self.links.len() {
+            return Vec::new();
+        }
         let mine: BTreeMap<ReplicaKey, LinkId> =
             self.links.iter().filter(|(_, link)| !link.inbound).map(|(id, link)| (link.key, *id)).collect();
         let theirs = self.links.iter().filter(|(_, link)| link.inbound);
@@ -461,13 +466,13 @@ impl Gossip {
     fn peers_for(&mut self, to: LinkId) -> Vec<Peer> {
         let there = self.links.get(&to).map(|link| link.key);
         let callers = self.links.values().filter(|link| link.inbound);
-        let callers = callers.filter_map(|link| Some(Peer { address: link.address.clone()?, replica: Some(link.key) }));
-        let mut peers: Vec<Peer> = self.book.reliable().into_iter().chain(callers).collect();
-        peers.retain(|peer| peer.replica != there);
+        let callers = callers.filter_map(|link| Some((link.address.as_deref()?, Some(link.key))));
+        let mut peers: Vec<(&str, Option<ReplicaKey>)> = self.book.reliable().chain(callers).collect();
+        peers.retain(|(_, replica)| *replica != there);
         peers.sort_unstable();
         peers.dedup();
         self.random.sample(&mut peers, PEERS_MAX);
-        peers
+        peers.into_iter().map(|(address, replica)| Peer { address: address.to_owned(), replica }).collect()
     }
 
     fn anti_entropy_wait(&mut self) -> u64 {
@@ -476,6 +481,11 @@ impl Gossip {
     }
 
     fn jittered(&mut self, whole_ms: u64) -> u64 {
-        self.random.between(whole_ms / 2, whole_ms)
+        jittered(whole_ms, &mut self.random)
     }
+}
+
+/// Between half of it and all of it.
+fn jittered(whole_ms: u64, random: &mut Random) -> u64 {
+    random.between(whole_ms / 2, whole_ms)
 }

@@ -46,8 +46,8 @@ pub(super) struct KeptLog {
     pub(super) facts: LogFacts,
     /// Its first branch, by place.
     pub(super) standing: Vec<Fingerprint>,
-    /// The proof with the lowest cut, and that cut.
-    pub(super) proof: Option<(u64, Proof)>,
+    /// The proof with the lowest cut, and that cut; apart, since hardly any log has one.
+    pub(super) proof: Option<Box<(u64, Proof)>>,
     /// The position at which its state last changed.
     pub(super) changed: u64,
     void_headers: usize,
@@ -56,7 +56,7 @@ pub(super) struct KeptLog {
 impl KeptLog {
     /// The place from which it is void.
     pub(super) fn cut(&self) -> Option<u64> {
-        self.proof.as_ref().map(|(cut, _)| *cut)
+        self.proof.as_ref().map(|proof| proof.0)
     }
 
     /// How many of its operations count.
@@ -269,7 +269,7 @@ impl MemoryReplica {
         if log.cut().is_some_and(|known| known <= cut.sequence) {
             return Ok(0);
         }
-        log.proof = Some((cut.sequence, proof));
+        log.proof = Some(Box::new((cut.sequence, proof)));
         self.position += 1;
         log.changed = self.position;
         let own = log.facts.replica == self.key.public();

@@ -224,7 +224,7 @@ impl Replica for MemoryReplica {
 
     fn proofs(&self, logs: &[LogId]) -> Answer<Vec<Proof>> {
         let kept = logs.iter().filter_map(|log| self.logs.get(log));
-        Ok(kept.filter_map(|log| log.proof.as_ref()).map(|(_, proof)| proof.clone()).collect())
+        Ok(kept.filter_map(|log| log.proof.as_ref()).map(|proof| proof.1.clone()).collect())
     }
 
     fn without_words(&self, limit: usize) -> Answer<Vec<Fingerprint>> {
