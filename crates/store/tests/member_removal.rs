@@ -6,7 +6,8 @@ mod member_common;
 
 use chrysalis_core::id::ReplicaKey;
 use chrysalis_core::member::Role;
-use chrysalis_store::Store;
+use chrysalis_core::sync::replica::{Intake, Offer, Replica as _};
+use chrysalis_store::{Speaker, Store};
 use member_common::{Ground, START_MS, assert_holds, code, content, remember, try_remember};
 
 /// A founder, two administrators and a writer, who know each other.
@@ -253,5 +254,30 @@ fn who_was_invited_stays_alike_whichever_branch_of_a_forked_log_the_remover_knew
     ground.agree(&[&founder, &ben]);
     for store in [&founder, &ben] {
         assert_eq!(content(store, "words").as_deref(), Some("hers"));
+    }
+}
+
+#[test]
+fn what_a_forgetting_took_that_the_removal_made_void_comes_back_from_those_who_have_it() {
+    let team = Team::new();
+    remember(&team.cleo, "m", "the bridge holds ten tons");
+    remember(&team.ben, "other", "of no account");
+    team.agree();
+    team.ben.forget("other", "", false).unwrap();
+    // Ben hears that Cleo forgets; the founder, who removes her, does not.
+    team.cleo.forget("m", "", false).unwrap();
+    team.ground.carry(&team.cleo, &team.ben);
+    team.founder.remove(team.cleo.replica()).unwrap();
+    team.ground.carry(&team.founder, &team.ben);
+    assert_eq!(content(&team.ben, "m"), None);
+    let wanted = Speaker(&team.ben).without_words(64).unwrap();
+    let found = Speaker(&team.founder).find(&wanted).unwrap();
+    let offers = found.into_iter().map(|one| (team.founder.replica(), Offer::Segment(vec![one]))).collect();
+    Speaker(&team.ben).take(Intake { offers, ..Intake::default() }).unwrap();
+    team.agree();
+    for store in [&team.founder, &team.ada, &team.ben] {
+        assert_eq!(content(store, "m").as_deref(), Some("the bridge holds ten tons"));
+        assert_eq!(content(store, "other"), None);
+        assert_holds(store);
     }
 }

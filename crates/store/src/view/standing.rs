@@ -120,6 +120,12 @@ impl Views<'_> {
         let connection = self.connection();
         connection.prepare_cached("UPDATE log SET cut = ?2 WHERE number = ?1")?.execute((log, now))?;
         let (before, now) = (before.unwrap_or(i64::MAX), now.unwrap_or(i64::MAX));
+        let sql = "SELECT 1 FROM operation WHERE log = ?1 AND sequence >= ?2 AND kind = 2 AND state = 0";
+        if connection.prepare_cached(sql)?.exists((log, now))? {
+            // What it took may stand elsewhere, and counts again: such words are asked for. Which they were is not known
+            // any more; what others forgot as well is refused when it comes.
+            connection.execute("UPDATE operation SET state = 6 WHERE state = 2", [])?;
+        }
         let sql = "UPDATE operation SET state = 4 WHERE log = ?1 AND sequence >= ?2 AND kind <> 0
                    AND state IN (0, 1, 5, 6)";
         let voided = connection.prepare_cached(sql)?.execute((log, now))?;

@@ -88,6 +88,8 @@ struct Notes {
 #[derive(Default, Debug)]
 struct Clocks {
     words_ms: u64,
+    /// The last link that was asked for missing words.
+    words_link: LinkId,
     /// After a fault: no offers before this.
     fault_ms: u64,
 }

@@ -126,12 +126,20 @@ impl<R: Replica> Step<'_, R> {
             return Ok(());
         }
         self.node.clocks.words_ms = self.now_ms + self.node.config.words_ms;
-        let Some(id) = self.some_link() else { return Ok(()) };
         let wordless: BTreeSet<Fingerprint> = self.replica.without_words(WORDS)?.into_iter().collect();
-        if !wordless.is_empty() {
-            self.seek(id, wordless);
-        }
+        let asked = if wordless.is_empty() { Vec::new() } else { self.links_in_turn() };
+        asked.into_iter().for_each(|id| self.seek(id, wordless.clone()));
         Ok(())
+    }
+
+    /// The ready links after those that were chosen last: a single one of them may have the words.
+    fn links_in_turn(&mut self) -> Vec<LinkId> {
+        let (mut ready, last) = (self.node.ready(), self.node.clocks.words_link);
+        let next = ready.iter().position(|id| *id > last).unwrap_or(0);
+        ready.rotate_left(next);
+        ready.truncate(self.node.config.gossip.fanout);
+        self.node.clocks.words_link = ready.last().copied().unwrap_or_default();
+        ready
     }
 
     /// The earliest time at which something is due.
