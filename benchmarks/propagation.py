@@ -1,6 +1,6 @@
 """`python -m benchmarks.propagation`: simulated rounds beside the formula, as table and picture of docs/gossip.md.
 
-A hundred thousand replicas take some minutes and 5 GB; `--up-to 10000` leaves them out.
+A hundred thousand replicas take some minutes and 4 GB; `--up-to 10000` leaves them out.
 """
 
 from __future__ import annotations

@@ -7,9 +7,7 @@ import pytest
 
 from chrysalis_memory import ChrysalisMemory
 from chrysalis_memory.context import ContextWindow, Crystals, StateCrystal
-from chrysalis_memory.errors import StoreLocked
 from chrysalis_memory.ghost import GhostCache
-from chrysalis_memory.paths.kept import Answers
 
 TALK = "user: Which cone?\n\nassistant: [FOCUS:decision] Cone 6, since the clay is fine.\n\nAnd slowly.\n"
 
@@ -202,31 +200,6 @@ def test_cherish_keeps_and_compost_forgets(chrysalis, saved):
         assert memory.get(saved) is None
     assert "clay is fine" not in "".join(file.read_text() for file in chrysalis.ghost.rglob("*.json"))
     assert chrysalis("context", "resume", saved).code == 1
-
-
-def test_a_crystal_that_is_forgotten_like_any_memory_leaves_the_ghost_too(chrysalis, saved):
-    assert chrysalis("context", "list").code == 0
-    assert chrysalis("forget", saved, "--yes").code == 0
-    assert "clay is fine" not in "".join(file.read_text() for file in chrysalis.ghost.rglob("*.json"))
-    assert "fire the kiln" not in "".join(file.read_text() for file in chrysalis.ghost.rglob("*.json"))
-
-
-@pytest.mark.usefixtures("saved")
-def test_a_crystal_that_is_stuck_in_the_ghost_is_named(chrysalis, monkeypatch, tmp_path):
-    other = chrysalis("context", "save", "-", stdin="notes").out.strip()
-    (tmp_path / "file").write_text("no folder")
-    done = chrysalis("forget", other, "--yes", "--ghost", str(tmp_path / "file"))
-    assert done.code == 0
-    assert "is still in the ghost" not in done.err
-
-    def locked(*_):
-        raise StoreLocked("another process has held the ghost")
-
-    monkeypatch.setattr(Answers, "drop", locked)
-    third = chrysalis("context", "save", "-", stdin="notes").out.strip()
-    done = chrysalis("forget", third, "--yes")
-    assert done.code == 0
-    assert f"{third} is still in the ghost: another process" in done.err
 
 
 def test_without_crystals_the_way_to_make_one_is_told(harbour):

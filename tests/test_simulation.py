@@ -41,3 +41,12 @@ def test_the_trimmed_mean_comes_to_the_truth_while_a_third_lie_and_the_others_do
 def test_liars_out_of_bounds_are_refused(wrong):
     with pytest.raises(ValueError, match=r"agents|share|truth"):
         simulate_liars(**{"agents": 10, "share": 0.3, **wrong})
+
+
+def test_whoever_watches_may_end_a_long_simulation_by_an_error():
+    def enough(progress):
+        if progress.rounds == 3:
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        simulate(100, watch=enough)

@@ -1,6 +1,6 @@
 """The compiled core. Private: use the names that `chrysalis_memory` exports."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, final
 
@@ -55,7 +55,13 @@ def repair(path: str) -> Sequence[tuple[str, str, str, str, str | None]]:
     """Mends what can be mended; what was done and what was lost, as `diagnose` tells it."""
 
 def simulate(
-    replicas: int, fanout: int = 3, loss: float = 0.0, mode: str = "gossip", seed: int = 1, seeds: int = 1
+    replicas: int,
+    fanout: int = 3,
+    loss: float = 0.0,
+    mode: str = "gossip",
+    seed: int = 1,
+    seeds: int = 1,
+    watch: Callable[[int, int, float | None], object] | None = None,
 ) -> dict[str, Any]:
     """How a memory reaches everyone: see `chrysalis_memory.simulation`."""
 

@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from chrysalis_memory import _core
 
-__all__ = ["Believed", "Mode", "Propagation", "simulate", "simulate_liars"]
+__all__ = ["Believed", "Mode", "Progress", "Propagation", "simulate", "simulate_liars"]
 
 Mode = Literal["gossip", "nodes", "push", "push-pull"]
 """How news travels: by the machines of gossip, by whole nodes, or in the formula's own world."""
@@ -67,8 +68,27 @@ class Believed:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a simulation is, after a round of it."""
+
+    run: int
+    """The number of the run, from 1 on."""
+    rounds: int
+    """Rounds of it that are over, also those in which replicas find each other."""
+    share: float | None
+    """The share of replicas that has the memory, 0 to 1; `None` before it is written."""
+
+
 def simulate(
-    replicas: int, *, fanout: int = 3, loss: float = 0.0, mode: Mode = "gossip", seed: int = 1, seeds: int = 1
+    replicas: int,
+    *,
+    fanout: int = 3,
+    loss: float = 0.0,
+    mode: Mode = "gossip",
+    seed: int = 1,
+    seeds: int = 1,
+    watch: Callable[[Progress], object] | None = None,
 ) -> Propagation:
     """Let one of many replicas remember something, and follow it until everyone has it.
 
@@ -76,12 +96,22 @@ def simulate(
     links and partial views, and lets a message travel for a whole round; "nodes" runs all that replicas say to each
     other over links with delays of 10 to 60 ms, on which a lost frame is sent again; "push" and "push-pull" call anyone
     at random, as the formula assumes. Every replica takes the memory through admission. The same seed gives the same
-    figures; `seeds` runs, from `seed` on, are averaged. A thousand replicas take some seconds, a hundred thousand some
-    minutes, and 5 GB.
+    figures; `seeds` runs, from `seed` on, are averaged. By gossip a thousand replicas take about a second, a hundred
+    thousand some minutes, and 4 GB. `watch` is called after each round.
 
-    Raises `ValueError` unless there are 2 to 200,000 replicas, a fanout of 1 or more and a loss of 0 to 1.
+    Raises `ValueError` unless there are 2 to 200,000 replicas, a fanout of 1 or more and a loss of 0 to 1; and whatever
+    `watch` raises, which ends the simulation.
+
+    >>> told: list[Progress] = []
+    >>> simulate(50, mode="push-pull", watch=told.append).max_rounds == told[-1].rounds, told[-1].share
+    (True, 1.0)
     """
-    told = _core.simulate(replicas, fanout, loss, mode, seed, seeds)
+
+    def pass_on(run: int, rounds: int, share: float | None) -> None:
+        if watch is not None:
+            watch(Progress(run, rounds, share))
+
+    told = _core.simulate(replicas, fanout, loss, mode, seed, seeds, pass_on)
     return Propagation(
         replicas=told["replicas"],
         seeds=told["seeds"],

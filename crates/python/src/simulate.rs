@@ -1,8 +1,8 @@
 //! Simulations of gossip and of learning together, as Python asks for them.
 
 use chrysalis_sim::liars::{Liars, simulate_liars as simulated_liars};
-use chrysalis_sim::propagation::{Scenario, Way};
-use chrysalis_sim::rounds::{formula, measure};
+use chrysalis_sim::propagation::{Progress, Scenario, Way};
+use chrysalis_sim::rounds::{formula, measure_watched};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -16,7 +16,8 @@ fn within(what: &str, value: f64) -> PyResult<f64> {
 
 /// See the stub.
 #[pyfunction]
-#[pyo3(signature = (replicas, fanout=3, loss=0.0, mode="gossip", seed=1, seeds=1))]
+#[pyo3(signature = (replicas, fanout=3, loss=0.0, mode="gossip", seed=1, seeds=1, watch=None))]
+#[allow(clippy::too_many_arguments)]
 pub fn simulate<'py>(
     py: Python<'py>,
     replicas: usize,
@@ -25,6 +26,7 @@ pub fn simulate<'py>(
     mode: &str,
     seed: u64,
     seeds: u64,
+    watch: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let way = Way::ALL.into_iter().find(|way| way.name() == mode);
     let way = way.ok_or_else(|| PyValueError::new_err("mode is push, push-pull, gossip or nodes"))?;
@@ -32,7 +34,18 @@ pub fn simulate<'py>(
         return Err(PyValueError::new_err(format!("replicas are 2 to {REPLICAS_MAX}, and fanout is 1 or more")));
     }
     let scenario = Scenario { replicas, fanout, loss: within("loss", loss)?, way, seed };
-    let line = py.detach(|| measure(&scenario, seeds)).map_err(|e| PyValueError::new_err(e.to_string()))?;
+    let mut raised: PyResult<()> = Ok(());
+    // After each round, so that a long simulation can be shown, and interrupted.
+    let mut told = |run: u64, progress: Progress| {
+        raised = Python::attach(|py| {
+            py.check_signals()?;
+            watch.as_ref().map(|watch| watch.call1(py, (run, progress.rounds, progress.share))).transpose().map(drop)
+        });
+        raised.is_ok()
+    };
+    let line = py.detach(|| measure_watched(&scenario, seeds, &mut told));
+    raised?;
+    let line = line.map_err(|e| PyValueError::new_err(e.to_string()))?;
     let told = PyDict::new(py);
     told.set_item("replicas", replicas)?;
     told.set_item("seeds", line.seeds)?;

@@ -77,15 +77,35 @@ impl Propagation {
     }
 }
 
+/// How far a simulation is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Progress {
+    /// Rounds that are over, also of those in which replicas find each other.
+    pub rounds: u32,
+    /// The share that has the memory; none before it is written.
+    pub share: Option<f64>,
+}
+
+/// Is told after each round; false ends the simulation there.
+pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> bool;
+
 /// Lets one replica remember something and follows it until everyone has it. Each replica takes it through admission.
 ///
 /// # Errors
 /// None that is expected: what a refused operation would be.
 pub fn propagate(scenario: &Scenario) -> Result<Propagation> {
+    propagate_watched(scenario, &mut |_| true)
+}
+
+/// As [`propagate`], with somebody who watches it.
+///
+/// # Errors
+/// As [`propagate`].
+pub fn propagate_watched(scenario: &Scenario, watch: Watch<'_>) -> Result<Propagation> {
     match scenario.way {
-        Way::Push | Way::PushPull => propagation_uniform::propagate(scenario),
-        Way::Gossip => propagation_gossip::propagate(scenario),
-        Way::Nodes => propagation_nodes::propagate(scenario),
+        Way::Push | Way::PushPull => propagation_uniform::propagate(scenario, watch),
+        Way::Gossip => propagation_gossip::propagate(scenario, watch),
+        Way::Nodes => propagation_nodes::propagate(scenario, watch),
     }
 }
 
@@ -117,8 +137,11 @@ impl Spreading {
         self.since[replica].get_or_insert(round);
     }
 
-    pub(crate) fn round_ends(&mut self) {
-        self.shares.push(self.count as f64 / self.since.len() as f64);
+    /// Notes the share, and asks whether to go on.
+    pub(crate) fn round_ends(&mut self, rounds: u32, watch: Watch<'_>) -> bool {
+        let share = self.count as f64 / self.since.len() as f64;
+        self.shares.push(share);
+        watch(Progress { rounds, share: Some(share) })
     }
 
     pub(crate) fn is_done(&self) -> bool {

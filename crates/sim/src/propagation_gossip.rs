@@ -13,7 +13,7 @@ use chrysalis_core::sync::gossip::{Gossip, GossipCommand, GossipConfig, LinkId};
 use chrysalis_core::sync::message::Peer;
 
 use crate::population::{Population, key_of};
-use crate::propagation::{Propagation, ROUNDS_MAX, Scenario, Spreading, loss_in};
+use crate::propagation::{Progress, Propagation, ROUNDS_MAX, Scenario, Spreading, Watch, loss_in};
 use crate::random::Random;
 
 /// Rounds in which replicas find each other before anything is written.
@@ -50,15 +50,27 @@ struct Sent {
 ///
 /// # Errors
 /// None that is expected: what a refused operation would be.
-pub(crate) fn propagate(scenario: &Scenario) -> Result<Propagation> {
+pub(crate) fn propagate(scenario: &Scenario, watch: Watch<'_>) -> Result<Propagation> {
     let size = scenario.replicas.max(2);
     let mut world = World::new(size, scenario)?;
-    (0..FINDING_ROUNDS).for_each(|_| drop(world.tick()));
+    for _ in 0..FINDING_ROUNDS {
+        world.tick();
+        if !watch(world.progress()) {
+            return Ok(Propagation::default());
+        }
+    }
     for _ in 0..EARLIER_MEMORIES {
-        world.spread(1)?;
+        let mut goes_on = true;
+        world.spread(1, &mut |progress| {
+            goes_on = watch(Progress { share: None, ..progress });
+            goes_on
+        })?;
+        if !goes_on {
+            return Ok(Propagation::default());
+        }
     }
     (world.copies, world.messages) = (0, 0);
-    let shares = world.spread(0)?;
+    let shares = world.spread(0, watch)?;
     let per_replica = |count: u64| count as f64 / size as f64;
     let links = world.links.iter().flatten().count() as u64 * 2;
     Ok(Propagation {
@@ -98,6 +110,11 @@ impl World {
 
     fn now_ms(&self) -> u64 {
         self.round * self.interval_ms
+    }
+
+    /// How far it is while nothing is measured.
+    fn progress(&self) -> Progress {
+        Progress { rounds: self.round as u32, share: None }
     }
 
     fn is_lost(&mut self) -> bool {
@@ -161,7 +178,7 @@ impl World {
     }
 
     /// One replica remembers something; the share that has it, round by round, until everyone has.
-    fn spread(&mut self, writer: usize) -> Result<Vec<f64>> {
+    fn spread(&mut self, writer: usize, watch: Watch<'_>) -> Result<Vec<f64>> {
         let operation = self.population.remember(writer)?;
         let mut news = Rumour { spreading: Spreading::new(self.machines.len(), writer), operation, fresh: Vec::new() };
         let mut asked: Vec<Sent> = Vec::new();
@@ -185,7 +202,9 @@ impl World {
                 self.exchange(&mut news, exchange, round)?;
             }
             asked = self.announce(&news, lazy);
-            news.spreading.round_ends();
+            if !news.spreading.round_ends(self.round as u32, watch) {
+                break;
+            }
         }
         Ok(news.spreading.shares)
     }

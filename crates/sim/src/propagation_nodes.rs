@@ -15,7 +15,7 @@ use chrysalis_core::sync::replica::Replica;
 use chrysalis_core::sync::session::Opened;
 
 use crate::population::{Population, say};
-use crate::propagation::{Propagation, ROUNDS_MAX, Scenario, Spreading, loss_in};
+use crate::propagation::{Progress, Propagation, ROUNDS_MAX, Scenario, Spreading, Watch, loss_in};
 use crate::random::{Draw, Random};
 
 /// Milliseconds that a frame is under way, least and most: agents in one country.
@@ -63,12 +63,20 @@ struct World {
 ///
 /// # Errors
 /// None that is expected: what a refused operation would be.
-pub(crate) fn propagate(scenario: &Scenario) -> Result<Propagation> {
+pub(crate) fn propagate(scenario: &Scenario, watch: Watch<'_>) -> Result<Propagation> {
     let mut world = World::new(scenario)?;
     let interval_ms = NodeConfig::default().gossip.interval_ms;
+    let finding = (FINDING_MS / interval_ms) as u32;
+    for rounds in 1..=finding {
+        world.run_until(u64::from(rounds) * interval_ms);
+        if !watch(Progress { rounds, share: None }) {
+            return Ok(Propagation::default());
+        }
+    }
     world.run_until(FINDING_MS);
     let links = world.links.len() as f64 * 2.0 / world.nodes.len() as f64;
-    let shares = world.spread(FINDING_MS, interval_ms)?;
+    let shares =
+        world.spread(FINDING_MS, interval_ms, &mut |told| watch(Progress { rounds: finding + told.rounds, ..told }))?;
     let messages = world.frames as f64 / world.nodes.len() as f64;
     Ok(Propagation { shares, copies: 0.0, messages, links: Some(links) })
 }
@@ -215,7 +223,7 @@ impl World {
     }
 
     /// One replica remembers something; the share that has it, round by round, until everyone has.
-    fn spread(&mut self, start_ms: u64, interval_ms: u64) -> Result<Vec<f64>> {
+    fn spread(&mut self, start_ms: u64, interval_ms: u64, watch: Watch<'_>) -> Result<Vec<f64>> {
         let position = |replica: &MemoryReplica| -> u64 {
             let Ok(position) = replica.position();
             position
@@ -229,8 +237,7 @@ impl World {
             self.round = round;
             self.run_until(start_ms + u64::from(round) * interval_ms);
             let Some(spreading) = &mut self.spreading else { break };
-            spreading.round_ends();
-            if spreading.is_done() {
+            if !spreading.round_ends(round, watch) || spreading.is_done() {
                 break;
             }
         }

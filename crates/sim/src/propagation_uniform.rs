@@ -5,7 +5,7 @@ use chrysalis_core::Result;
 use chrysalis_core::operation::Operation;
 
 use crate::population::Population;
-use crate::propagation::{Propagation, ROUNDS_MAX, Scenario, Spreading, Way, loss_in};
+use crate::propagation::{Propagation, ROUNDS_MAX, Scenario, Spreading, Watch, Way, loss_in};
 use crate::random::Random;
 
 struct World<'a> {
@@ -22,7 +22,7 @@ struct World<'a> {
 ///
 /// # Errors
 /// None that is expected: what a refused operation would be.
-pub(crate) fn propagate(scenario: &Scenario) -> Result<Propagation> {
+pub(crate) fn propagate(scenario: &Scenario, watch: Watch<'_>) -> Result<Propagation> {
     let mut population = Population::new(scenario.replicas.max(1), 1)?;
     let operation = population.remember(0)?;
     let spreading = Spreading::new(population.len(), 0);
@@ -33,7 +33,9 @@ pub(crate) fn propagate(scenario: &Scenario) -> Result<Propagation> {
             break;
         }
         world.round(round)?;
-        world.spreading.round_ends();
+        if !world.spreading.round_ends(round, watch) {
+            break;
+        }
     }
     let size = world.population.len() as f64;
     let (copies, messages) = (world.copies as f64 / size, world.messages as f64 / size);

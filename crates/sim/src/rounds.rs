@@ -3,7 +3,7 @@
 use chrysalis_core::Result;
 use chrysalis_core::sync::rounds::{Mode, rounds_estimate};
 
-use crate::propagation::{Propagation, Scenario, Way, propagate};
+use crate::propagation::{Progress, Propagation, Scenario, Way, propagate_watched};
 
 /// One line of the table.
 #[derive(Clone, PartialEq, Debug)]
@@ -35,8 +35,26 @@ pub struct Line {
 /// # Errors
 /// None that is expected: what a refused operation would be.
 pub fn measure(scenario: &Scenario, seeds: u64) -> Result<Line> {
-    let seeded = |offset| Scenario { seed: scenario.seed + offset, ..*scenario };
-    let runs = (0..seeds.max(1)).map(|offset| propagate(&seeded(offset))).collect::<Result<Vec<_>>>()?;
+    measure_watched(scenario, seeds, &mut |_, _| true)
+}
+
+/// As [`measure`], with somebody who is told the number of the run, from 1 on, and how far it is. When he says to end,
+/// the line holds what there is.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_watched(scenario: &Scenario, seeds: u64, watch: &mut dyn FnMut(u64, Progress) -> bool) -> Result<Line> {
+    let (mut runs, mut goes_on) = (Vec::new(), true);
+    for run in 1..=seeds.max(1) {
+        let seeded = Scenario { seed: scenario.seed + run - 1, ..*scenario };
+        runs.push(propagate_watched(&seeded, &mut |progress| {
+            goes_on = watch(run, progress);
+            goes_on
+        })?);
+        if !goes_on {
+            break;
+        }
+    }
     Ok(line(scenario, &runs))
 }
 

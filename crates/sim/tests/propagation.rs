@@ -4,7 +4,7 @@ use chrysalis_core::id::Signature;
 use chrysalis_core::operation::Operation;
 use chrysalis_core::sync::rounds::{Mode, rounds_estimate};
 use chrysalis_sim::population::Population;
-use chrysalis_sim::propagation::{Scenario, Way, propagate};
+use chrysalis_sim::propagation::{Progress, Scenario, Way, propagate, propagate_watched};
 use chrysalis_sim::rounds::measure;
 
 const LOSSY: Scenario = Scenario { replicas: 1000, fanout: 3, loss: 0.1, way: Way::Gossip, seed: 1 };
@@ -71,6 +71,29 @@ fn shares_grow_from_the_writer_alone_to_everyone() {
         let shares = propagate(&Scenario { replicas: 120, way, ..LOSSY }).unwrap().shares;
         assert_eq!((shares[0], shares[shares.len() - 1]), (1.0 / 120.0, 1.0));
         assert!(shares.windows(2).all(|pair| pair[0] <= pair[1]), "{shares:?}");
+    }
+}
+
+#[test]
+fn whoever_watches_hears_of_every_round_and_may_end_it() {
+    for way in Way::ALL {
+        let scenario = Scenario { replicas: 40, way, ..LOSSY };
+        let mut told: Vec<Progress> = Vec::new();
+        let watched = propagate_watched(&scenario, &mut |progress| {
+            told.push(progress);
+            true
+        });
+        assert_eq!(watched, propagate(&scenario), "watching changes nothing");
+        assert!(told.windows(2).all(|pair| pair[0].rounds < pair[1].rounds), "{told:?}");
+        let shares: Vec<f64> = told.iter().filter_map(|progress| progress.share).collect();
+        assert_eq!(shares, watched.unwrap().shares[1..]);
+        let mut heard = 0;
+        propagate_watched(&scenario, &mut |_| {
+            heard += 1;
+            heard < 2
+        })
+        .unwrap();
+        assert!(heard <= 2, "told to end, it told {heard} times");
     }
 }
 

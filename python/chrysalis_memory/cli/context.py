@@ -366,7 +366,7 @@ def _tell(answer: PathAnswer, as_json: bool, tell: Callable[[Any], None]) -> Non
     else:
         shown.mark_ghost(answer)
         tell(answer.value)
-        shown.tell_warnings(answer)
+        shown.warn(answer)
 
 
 def _tell_rows(
@@ -377,4 +377,4 @@ def _tell_rows(
     else:
         shown.mark_ghost(answer)
         tell(rows)
-        shown.tell_warnings(answer)
+        shown.warn(answer)

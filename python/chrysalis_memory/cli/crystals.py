@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +25,6 @@ from chrysalis_memory.cli.output import (
     printable,
     say,
     short_id,
-    warn,
 )
 from chrysalis_memory.context import ContextWindow, StateCrystal
 from chrysalis_memory.errors import Malformed
@@ -67,10 +67,10 @@ def mark_ghost(answer: PathAnswer, *, to_errors: bool = False) -> None:
         sys.stderr.write(f"{GHOST_PREFIX} {line}\n")
 
 
-def tell_warnings(answer: PathAnswer) -> None:
+def warn(answer: PathAnswer) -> None:
     """Says what went wrong beside the answer."""
     for warning in answer.warnings:
-        warn(warning)
+        say_of_trouble(warning)
 
 
 def rows_of(answer: PathAnswer) -> list[Row]:
@@ -96,7 +96,12 @@ def left_out(problems: Sequence[ImportProblem]) -> None:
     if problems:
         first = problems[0]
         where = f"line {first.line}: " if first.line else ""
-        warn(f"{counted(len(problems), 'record')} left out; the first: {where}{first.what}")
+        say_of_trouble(f"{counted(len(problems), 'record')} left out; the first: {where}{first.what}")
+
+
+def say_of_trouble(words: str) -> None:
+    """A warning on standard error."""
+    Console(stderr=True, highlight=False).print(Text.assemble(("warning: ", "yellow"), one_line(words)))
 
 
 def saved(crystal: StateCrystal, window: ContextWindow) -> None:

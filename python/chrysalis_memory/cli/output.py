@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import cache
@@ -57,14 +57,6 @@ def say(text: str) -> None:
     """A short sentence for people, with Rich markup; left out in a pipe."""
     if for_people():
         console().print(text)
-
-
-def warn(words: str) -> None:
-    """What went wrong beside the work, on standard error."""
-    from rich.console import Console
-    from rich.text import Text
-
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("warning: ", "yellow"), one_line(words)))
 
 
 def _write(line: str) -> None:
@@ -151,15 +143,18 @@ def counted(number: int, noun: str) -> str:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """Shows on a terminal that something long is under way, and for how long; says nothing in a pipe."""
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Shows on a terminal that something long is under way, and for how long; says nothing in a pipe.
+
+    What it yields takes words that say how far it is.
+    """
     if not sys.stderr.isatty():
-        yield
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        progress.add_task(what, total=None)
-        yield
+        task = progress.add_task(what, total=None)
+        yield lambda how_far: progress.update(task, description=f"{what}: {how_far}")

@@ -8,10 +8,12 @@ import typer
 
 from chrysalis_memory.cli.options import Json
 from chrysalis_memory.cli.output import console, for_people, print_json, print_row, say, working
-from chrysalis_memory.simulation import Believed, Mode, Propagation, simulate_liars
+from chrysalis_memory.simulation import Believed, Mode, Progress, Propagation, simulate_liars
 from chrysalis_memory.simulation import simulate as simulated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.text import Text
 
 _SIZES: Final = (10, 30, 100, 300, 1_000, 10_000, 100_000)
@@ -49,16 +51,36 @@ def simulate(
         _show_beliefs(simulate_liars(agents, liars, truth=_TRUTH, seed=seed), liars, json=json)
         return
     sizes = [size for size in _SIZES if size < agents] if table else []
-    with working("Simulating"):
-        runs = [
-            simulated(size, fanout=fanout, loss=loss, mode=mode, seed=seed, seeds=seeds) for size in [*sizes, agents]
-        ]
+    runs = []
+    with working("Simulating") as tell:
+        for size in [*sizes, agents]:
+            watch = _teller(tell, size, seeds)
+            runs.append(simulated(size, fanout=fanout, loss=loss, mode=mode, seed=seed, seeds=seeds, watch=watch))
     if json:
         print_json([run.to_dict() for run in runs] if table else runs[0].to_dict())
     elif table:
         _show_table(runs)
     else:
         _show_curve(runs[0])
+
+
+def _teller(tell: Callable[[str], None], agents: int, seeds: int) -> Callable[[Progress], None]:
+    """Says how far a simulation is.
+
+    >>> _teller(print, 1000, 1)(Progress(run=1, rounds=12, share=None))
+    1,000 agents find each other, round 12
+    >>> _teller(print, 1000, 5)(Progress(run=2, rounds=90, share=0.25))
+    run 2 of 5, 25.0 % of 1,000 agents have it
+    """
+
+    def say_how_far(progress: Progress) -> None:
+        run = f"run {progress.run} of {seeds}, " if seeds > 1 else ""
+        if progress.share is None:
+            tell(f"{run}{agents:,} agents find each other, round {progress.rounds}")
+        else:
+            tell(f"{run}{_percent(progress.share)} of {agents:,} agents have it")
+
+    return say_how_far
 
 
 def _bar(share: float, width: int, style: str) -> Text:

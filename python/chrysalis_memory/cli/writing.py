@@ -10,9 +10,8 @@ import typer
 from chrysalis_memory import Memory
 from chrysalis_memory.cli import options
 from chrysalis_memory.cli.failures import NOTHING
-from chrysalis_memory.cli.ghost import open_ghost
 from chrysalis_memory.cli.opening import find, open_to_write, require_store
-from chrysalis_memory.cli.options import DEFAULT_AGENT, Agent, GhostFolder, Id, Json, Space, Store, given
+from chrysalis_memory.cli.options import DEFAULT_AGENT, Agent, Id, Json, Space, Store, given
 from chrysalis_memory.cli.output import (
     bold_id,
     console,
@@ -23,12 +22,7 @@ from chrysalis_memory.cli.output import (
     print_row,
     say,
     short_id,
-    warn,
 )
-from chrysalis_memory.context._crystal_codec import MEMORY_TYPE
-from chrysalis_memory.errors import StoreError
-from chrysalis_memory.ghost import GhostCache
-from chrysalis_memory.paths.kept import forget_crystal
 from chrysalis_memory.records import Receipt
 
 _PANEL: Final = "Write"
@@ -190,7 +184,6 @@ def forget(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     store: Store = None,
-    ghost: GhostFolder = None,
     agent: Agent = DEFAULT_AGENT,
     space: Space = None,
     json: Json = False,
@@ -210,22 +203,11 @@ def forget(
             raise typer.Exit(NOTHING)
         arguments: dict[str, Any] = {**given(reason=reason or None), "withdraw": withdraw}
         receipts = [memory.forget(item.id, **arguments) for item in wanted]
-    _leave_the_ghost(wanted, open_ghost(ghost, store))
     if json:
         print_json([receipt.to_dict() for receipt in receipts])
         return
     for receipt in receipts:
         _show_receipt(receipt)
-
-
-def _leave_the_ghost(forgotten: list[Memory], ghost: GhostCache) -> None:
-    """What was forgotten must not come back as the last known answer."""
-    for memory in forgotten:
-        if memory.memory_type == MEMORY_TYPE:
-            try:
-                forget_crystal(ghost, memory.id)
-            except StoreError as error:
-                warn(f"{short_id(memory.id)} is still in the ghost: {error}")
 
 
 def _confirmed(memories: list[Memory]) -> bool:

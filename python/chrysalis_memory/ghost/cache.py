@@ -105,10 +105,6 @@ class GhostCache:
         kept = self._files.read(_place(what))
         return None if kept is None else self._reading(what, None, kept)
 
-    def remove(self, what: str) -> bool:
-        """Takes the status, the map or the status of the cluster away; whether there was one. Raises `ValueError`."""
-        return self._files.remove(_place(what))
-
     def write_agent(self, agent: str, state: Any) -> None:
         """Keeps the state of an agent, any JSON value, in place of the last. Any name of an agent will do."""
         self._snapshots.write(agent, state, self.now())

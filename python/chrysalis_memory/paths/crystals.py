@@ -15,7 +15,6 @@ from chrysalis_memory.context import (
 )
 from chrysalis_memory.context._threads import AnyMemory, in_thread
 from chrysalis_memory.errors import NotFound
-from chrysalis_memory.paths.kept import crystal_key
 from chrysalis_memory.paths.registry import PathSpec
 from chrysalis_memory.records import Duration, Receipt, iso
 
@@ -158,7 +157,7 @@ def crystal_text(crystal: StateCrystal) -> str:
 
 def _key(arguments: Mapping[str, Any], crystal: StateCrystal | None) -> str | None:
     identity = arguments.get("crystal_id") if crystal is None else crystal.crystal_id
-    return crystal_key(identity) if isinstance(identity, str) else None
+    return f"crystal {identity}" if isinstance(identity, str) else None
 
 
 def _plain(crystal: StateCrystal) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from chrysalis_memory.ghost import GhostCache, GhostReading, Staleness
 from chrysalis_memory.ghost.limits import NAME_CHARACTERS_MAX
 from chrysalis_memory.records import from_ms, iso, to_ms
 
-__all__ = ["Answers", "crystal_key", "forget_crystal"]
+__all__ = ["Answers"]
 
 ANSWERS_MAX: Final = 64
 """Answers kept of one agent: more than one comes back to; the oldest makes room."""
@@ -101,25 +101,6 @@ class Answers:
 
     def _judged(self, key: str, entry: dict[str, Any]) -> GhostReading:
         return self._ghost.judged("answer", key, {"is": entry["answer"]}, from_ms(to_ms(entry["at"])))
-
-
-def crystal_key(id: str) -> str:
-    """The key under which all that is known of a crystal is kept.
-
-    >>> crystal_key("c1")
-    'crystal c1'
-    """
-    return f"crystal {id}"
-
-
-def forget_crystal(ghost: GhostCache, id: str) -> None:
-    """Takes a crystal that was forgotten out of the ghost: what any agent was told of it, and the map.
-
-    Raises `StoreError` when the folder does not take it. A ghost that was never written stays unwritten.
-    """
-    if ghost.path.exists():
-        Answers(ghost, "").drop(crystal_key(id))
-        ghost.remove("map")
 
 
 def _shown_and_new(reading: GhostReading) -> tuple[bool, datetime]:
