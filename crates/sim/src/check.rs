@@ -7,7 +7,9 @@ use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey};
 use chrysalis_core::sync::replica::{LogState, Replica as _};
 use chrysalis_store::row::unpack;
 
-use crate::deed::Promise;
+use crate::check_voices::{members, votes};
+use crate::deed::{Given, Promise};
+use crate::difference::difference;
 use crate::failure::Failure;
 use crate::in_memory;
 use crate::machine::{Machine, Owner};
@@ -20,7 +22,7 @@ const STRANGER_FRAME_BYTES_MAX: usize = 512;
 /// Findings of one kind that are listed: one is enough to look into.
 const LISTED_MAX: usize = 5;
 
-type Found = Result<Vec<String>, Failure>;
+pub(crate) type Found = Result<Vec<String>, Failure>;
 
 /// Everything that does not hold.
 ///
@@ -28,9 +30,20 @@ type Found = Result<Vec<String>, Failure>;
 /// Faults of a store.
 pub fn check(run: &Run) -> Found {
     let mut found = Vec::new();
-    for check in
-        [convergence, surprises, same_memories, guilt, proofs, promises, erasure, bounds, strangers, rebuilding]
-    {
+    for check in [
+        convergence,
+        surprises,
+        same_memories,
+        guilt,
+        proofs,
+        promises,
+        members,
+        votes,
+        erasure,
+        bounds,
+        strangers,
+        rebuilding,
+    ] {
         let mut more = check(run)?;
         let listed = more.len().min(LISTED_MAX);
         if more.len() > listed {
@@ -42,7 +55,7 @@ pub fn check(run: &Run) -> Found {
 }
 
 /// Honest machines and their replicas.
-fn judged(run: &Run) -> Vec<(usize, &Machine, &SimReplica)> {
+pub(crate) fn judged(run: &Run) -> Vec<(usize, &Machine, &SimReplica)> {
     let machines = run.cluster.world.machines.iter().enumerate().filter(|(_, machine)| machine.is_judged());
     machines.filter_map(|(number, machine)| Some((number, machine, &machine.running.as_ref()?.replica))).collect()
 }
@@ -98,7 +111,11 @@ fn same_memories(run: &Run) -> Found {
             match digest {
                 None => digest = Some((number, own)),
                 Some((_, first)) if first == own => {}
-                Some((first, _)) => found.push(format!("the stores of machines {first} and {number} read differently")),
+                Some((first, _)) => {
+                    let folders = [first, number].map(|machine| &run.cluster.world.machines[machine].folder);
+                    let told = difference(folders[0], folders[1])?.join("; ");
+                    found.push(format!("the stores of machines {first} and {number} read differently: {told}"));
+                }
             }
         } else if let Some(memory) = replica.memory() {
             let own = run.documents(memory, replica.planted);
@@ -157,18 +174,18 @@ fn proofs(run: &Run) -> Found {
 /// Nothing that was acknowledged is lost, and what was forgotten is not read.
 pub(crate) fn promises(run: &Run) -> Found {
     let removed = |number: usize| run.cluster.world.machines[number].removed;
-    let gone: BTreeSet<&str> = run.gone.iter().map(String::as_str).collect();
-    let kept: Vec<&(usize, Promise)> = run.promises.iter().filter(|(by, _)| !removed(*by)).collect();
+    let holds = |given: &&Given| given.outlasts || !removed(given.by);
+    let kept: Vec<&Given> = run.promises.iter().filter(holds).collect();
     let mut found = Vec::new();
     for (number, _, replica) in judged(run) {
         let tags = read(replica)?;
-        for (by, promise) in &kept {
+        for Given { by, promise, .. } in &kept {
+            let gone = run.gone.contains_key(promise.id());
             let broken = match promise {
-                Promise::Lives { id } => !gone.contains(id.as_str()) && !tags.contains_key(id),
-                Promise::Tagged { id, tag } => {
-                    !gone.contains(id.as_str()) && !tags.get(id).is_some_and(|tags| tags.contains(tag))
-                }
+                Promise::Lives { id } => !gone && !tags.contains_key(id),
+                Promise::Tagged { id, tag } => !gone && !tags.get(id).is_some_and(|tags| tags.contains(tag)),
                 Promise::Gone { id } => replica.stored().is_some() && tags.contains_key(id),
+                Promise::Voted { .. } => false,
             };
             if broken {
                 found.push(format!("machine {number} breaks the promise that machine {by} made: {promise:?}"));
@@ -179,7 +196,7 @@ pub(crate) fn promises(run: &Run) -> Found {
 }
 
 /// The tags of every memory that can be read.
-fn read(replica: &SimReplica) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+pub(crate) fn read(replica: &SimReplica) -> Result<BTreeMap<String, Vec<String>>, Failure> {
     if let Some(memory) = replica.memory() {
         let documents = in_memory::documents(memory, None);
         let live = documents.into_iter().filter(|(_, document)| document.is_live());
@@ -198,7 +215,7 @@ fn read(replica: &SimReplica) -> Result<BTreeMap<String, Vec<String>>, Failure> 
 /// What was forgotten, faded, or said in a void branch stands in no file.
 fn erasure(run: &Run) -> Found {
     let mut found = Vec::new();
-    let mut wanted: Vec<String> = run.gone.iter().map(|id| format!("zq{id}q")).collect();
+    let mut wanted: Vec<String> = run.gone.keys().map(|id| format!("zq{id}q")).collect();
     wanted.sort();
     for (number, machine, replica) in judged(run) {
         if replica.stored().is_none() {
@@ -249,6 +266,7 @@ fn bounds(run: &Run) -> Found {
         ("bytes in the inbox", seen.inbox_bytes_max, config.inbox_bytes_max),
         ("bytes of waiting offers", seen.waiting_bytes_max, config.waiting_bytes_max),
         ("links", seen.links_max, config.links_max),
+        ("unfinished handshakes", seen.handshaking_max, config.handshakes_max),
     ] {
         if value > max {
             found.push(format!("a node had {value} {what}, and {max} is the most"));

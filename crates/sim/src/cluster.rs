@@ -7,13 +7,16 @@ use std::sync::atomic::AtomicU64;
 use chrysalis_core::id::{Epoch, Salt};
 use chrysalis_core::member::{Grant, Invitation, Role, Space};
 use chrysalis_core::sign::SecretKey;
+use chrysalis_core::sync::gossip::GossipConfig;
 use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::node::NodeConfig;
+use chrysalis_core::sync::replica::Replica as _;
 use chrysalis_core::token::Token;
 use chrysalis_store::StoreOptions;
 use tempfile::TempDir;
 
 use crate::failure::Failure;
+use crate::forge::Vote;
 use crate::machine::{Identity, Keeping, Machine, Owner};
 use crate::random::Draw;
 use crate::replica::{Kept, SimReplica};
@@ -73,26 +76,91 @@ impl Cluster {
         Ok(number)
     }
 
+    /// A new member whom a machine's administrator invites, with a machine that runs. None when it may not.
+    ///
+    /// # Errors
+    /// When its store can't be made.
+    pub fn join(&mut self, inviter: usize, role: Role) -> Result<Option<usize>, Failure> {
+        let Some(stored) = self.world.machines[inviter].running.as_ref().and_then(|one| one.replica.stored()) else {
+            return Ok(None);
+        };
+        let Ok(token) = stored.store.invite(role, None, Vec::new()) else { return Ok(None) };
+        let token = Arc::new(Token::decode(&token)?);
+        let seed = self.world.random.bytes();
+        let identity = Identity { seed, space: self.space.clone(), grant: None, role: Some(role) };
+        let number = self.place(identity, Owner::Honest, Keeping::Store)?;
+        self.world.machines[number].inviter = Some(inviter);
+        let stored = self.open_store(number, StoreOptions { invite: Some(token), ..StoreOptions::default() })?;
+        self.world.start(number, SimReplica::new(Kept::Store(Box::new(stored))));
+        Ok(Some(number))
+    }
+
+    /// A hostile machine whom a hostile administrator lets in, by an invitation of its own making.
+    ///
+    /// # Errors
+    /// None that an honest role makes.
+    pub fn smuggle(&mut self, traitor: usize) -> Result<Option<usize>, Failure> {
+        let (ephemeral, seed): ([u8; 32], [u8; 32]) = (self.world.random.bytes(), self.world.random.bytes());
+        let Some(running) = &self.world.machines[traitor].running else { return Ok(None) };
+        let issuer = running.replica.opening()?.map(|opening| opening.fingerprint());
+        let signer = SecretKey::from_seed(&self.world.machines[traitor].identity.seed);
+        let (ephemeral, space) = (SecretKey::from_seed(&ephemeral), self.space.id());
+        let invitation = Invitation::sign(&space, Role::Writer, None, ephemeral.public(), issuer, &signer);
+        let grant = Grant::accept(invitation, &ephemeral, &space, &SecretKey::from_seed(&seed).public());
+        let identity = Identity { seed, space: self.space.clone(), grant: Some(grant), role: Some(Role::Writer) };
+        let number = self.place(identity, Owner::Hostile, Keeping::Memory)?;
+        self.world.machines[number].inviter = Some(traitor);
+        let replica = self.in_memory(number)?;
+        self.world.start(number, SimReplica::new(Kept::Memory(Box::new(replica))));
+        Ok(Some(number))
+    }
+
+    /// A machine that relays between members and is none: they know its key, and it has no log.
+    ///
+    /// # Errors
+    /// None today.
+    pub fn add_relay(&mut self) -> Result<usize, Failure> {
+        let number = self.outsider(Owner::Honest)?;
+        self.world.machines[number].config.gossip = GossipConfig::hub();
+        let replica = self.replica_of(&self.world.machines[number].identity);
+        self.world.start(number, SimReplica::new(Kept::Memory(Box::new(replica))));
+        Ok(number)
+    }
+
+    /// Has a machine's user name another's key with its address.
+    pub fn trust(&mut self, number: usize, other: usize) {
+        let other = &self.world.machines[other];
+        let (address, key) = (other.address.clone(), other.identity.key());
+        self.world.machines[number].trusts.insert(address, key);
+    }
+
+    /// A machine, not started, of a key that knows the space and has no grant.
+    fn outsider(&mut self, owner: Owner) -> Result<usize, Failure> {
+        let seed: [u8; 32] = self.world.random.bytes();
+        let identity = Identity { seed, space: self.space.clone(), grant: None, role: None };
+        self.place(identity, owner, Keeping::Memory)
+    }
+
     /// A machine of somebody who is no member, and knows the space's id.
     ///
     /// # Errors
     /// None today.
     pub fn add_stranger(&mut self) -> Result<usize, Failure> {
-        let seed: [u8; 32] = self.world.random.bytes();
-        let identity = Identity { seed, space: self.space.clone(), grant: None, role: None };
-        let replica = MemoryReplica::new(self.space.clone(), SecretKey::from_seed(&seed), None);
-        let number = self.place(identity, Owner::Stranger, Keeping::Memory)?;
+        let number = self.outsider(Owner::Stranger)?;
+        let replica = self.replica_of(&self.world.machines[number].identity);
         self.world.start(number, SimReplica::new(Kept::Memory(Box::new(replica))));
         Ok(number)
     }
 
-    /// A hostile member with so many machines of one key, whose logs are the same up to a place and then differ.
+    /// A hostile member with so many machines of one key, whose logs are the same up to a place and then differ: in what
+    /// they say, or in how they vote.
     ///
     /// # Errors
     /// None that an honest role makes.
-    pub fn add_twins(&mut self, branches: usize, place: u64) -> Result<Vec<usize>, Failure> {
+    pub fn add_twins(&mut self, branches: usize, place: u64, vote: Option<Vote<'_>>) -> Result<Vec<usize>, Failure> {
         let seed = self.world.random.bytes();
-        let identity = self.invited(seed, Role::Writer);
+        let role = if vote.is_some() { Role::Validator } else { Role::Writer };
+        let identity = self.invited(seed, role);
         let shared = self.world.random.split();
         let mut twins = Vec::new();
         for branch in 0..branches {
@@ -109,7 +177,11 @@ impl Cluster {
                     replica.open(epoch, salt, now_ms)?;
                 } else {
                     let name = if at == place { format!("twin{number}b{branch}x{at}") } else { format!("twin{at}") };
-                    replica.say(crate::forge::note(&name)?, salt, now_ms)?;
+                    let said = match vote.filter(|_| at == place) {
+                        Some(vote) => vote.payload(if branch % 2 == 0 { u16::MAX } else { 0 })?,
+                        None => crate::forge::note(&name)?,
+                    };
+                    replica.say(said, salt, now_ms)?;
                 }
             }
             self.world.start(number, SimReplica::new(Kept::Memory(Box::new(replica))));
@@ -132,6 +204,8 @@ impl Cluster {
             owner,
             keeping,
             folder,
+            trusts: Default::default(),
+            inviter: None,
             config: NodeConfig { address: Some(address.clone()), ..NodeConfig::default() },
             address,
             knows: Vec::new(),

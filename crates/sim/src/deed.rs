@@ -1,6 +1,6 @@
 //! What an honest agent does with its memory.
 
-use chrysalis_core::id::ReplicaKey;
+use chrysalis_core::id::LogId;
 
 /// One thing that an agent does. Ids and words are unique in a run, so that what is lost or left behind is noticed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,16 +42,31 @@ pub enum Deed {
         /// Fixed point: 0 is 0.0, 65,535 is 1.0.
         confidence: u16,
     },
+    /// Says how sure it is of a memory.
+    Rate {
+        /// Which.
+        id: String,
+        /// Fixed point: 0 is 0.0, 65,535 is 1.0.
+        confidence: u16,
+    },
     /// Forgets a memory.
     Forget {
         /// Which.
         id: String,
     },
-    /// Ends a member's membership.
-    Remove {
-        /// Whose.
-        replica: ReplicaKey,
-    },
+}
+
+/// A promise, and who gave it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Given {
+    /// The machine that gave it.
+    pub by: usize,
+    /// What must hold.
+    pub promise: Promise,
+    /// Log and place of the operation that was acknowledged with it.
+    pub place: Option<(LogId, u64)>,
+    /// Whether whoever removed its giver had seen it: then it holds nevertheless.
+    pub outlasts: bool,
 }
 
 /// What an agent was told is done, and must therefore hold everywhere in the end.
@@ -69,9 +84,23 @@ pub enum Promise {
         /// The mark.
         tag: String,
     },
+    /// The vote of its giver counts.
+    Voted {
+        /// The memory.
+        id: String,
+    },
     /// Neither the memory nor any words that were ever said of it are there.
     Gone {
         /// Its id.
         id: String,
     },
+}
+
+impl Promise {
+    /// The memory that it is about.
+    pub fn id(&self) -> &str {
+        match self {
+            Promise::Lives { id } | Promise::Tagged { id, .. } | Promise::Voted { id } | Promise::Gone { id } => id,
+        }
+    }
 }

@@ -2,9 +2,9 @@
 
 use chrysalis_core::Refusal;
 use chrysalis_core::admit::Ledger as _;
-use chrysalis_core::id::{Fingerprint, LogId, Salt};
+use chrysalis_core::id::{Fingerprint, LogId, Salt, content_digest};
 use chrysalis_core::operation::{Body, Header, Kind, Operation, commitment, fingerprint};
-use chrysalis_core::payload::{Change, Field, Payload, Value, Write};
+use chrysalis_core::payload::{Attest, Change, Field, Payload, Value, Write};
 use chrysalis_core::sign::SecretKey;
 use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::replica::{Replica as _, Segment};
@@ -133,4 +133,21 @@ pub(crate) fn note(words: &str) -> Result<Payload, Refusal> {
             replaces: Vec::new(),
         }],
     }))
+}
+
+/// What hostile validators vote on.
+#[derive(Clone, Copy, Debug)]
+pub struct Vote<'a> {
+    /// The memory.
+    pub id: &'a str,
+    /// What it says.
+    pub words: &'a str,
+}
+
+impl Vote<'_> {
+    /// A vote of this confidence.
+    pub(crate) fn payload(&self, confidence: u16) -> Result<Payload, Refusal> {
+        let (memory, content) = (chrysalis_core::id::MemoryId::new(self.id)?, content_digest(self.words));
+        Ok(Payload::Attest(Attest { memory, content, confidence }))
+    }
 }

@@ -6,7 +6,7 @@ use chrysalis_core::Refusal;
 use chrysalis_core::admit::Verified;
 use chrysalis_core::id::{Epoch, Fingerprint, MemoryId, Salt, content_digest};
 use chrysalis_core::merge::{Document, Stamp};
-use chrysalis_core::payload::{Attest, Change, Field, Payload, Value, Write};
+use chrysalis_core::payload::{Attest, Change, Field, Payload, Score, Value, Write};
 use chrysalis_core::sync::memory::MemoryReplica;
 
 use crate::deed::Deed;
@@ -108,8 +108,13 @@ fn payload(replica: &MemoryReplica, deed: &Deed) -> Result<Option<Payload>, Refu
             let content = content_digest(document.content().unwrap_or(""));
             Some(Payload::Attest(Attest { memory, content, confidence: *confidence }))
         }
-        // A replica that knows no memories forgets none, and removes nobody: that is for stores.
-        Deed::Forget { .. } | Deed::Remove { .. } => None,
+        Deed::Rate { id, confidence } => {
+            let document = document(replica, &MemoryId::new(id)?);
+            let root = document.origin().map(|origin| origin.fingerprint);
+            Some(write(id, root, vec![Change::Rate { score: Score::Confidence, value: *confidence }])?)
+        }
+        // A replica that knows no memories forgets none: that is for stores.
+        Deed::Forget { .. } => None,
     })
 }
 

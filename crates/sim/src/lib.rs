@@ -5,8 +5,10 @@
 //! world around them.
 
 pub mod check;
+mod check_voices;
 pub mod cluster;
 pub mod deed;
+pub mod difference;
 pub mod disk;
 pub mod failure;
 pub mod forge;

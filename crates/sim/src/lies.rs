@@ -50,9 +50,11 @@ impl Habits {
 pub struct Lies {
     habits: Habits,
     random: RefCell<Random>,
-    /// What it forged and has not said yet.
+    /// What it forged or repeats, and has not said yet.
     forged: RefCell<Vec<Segment>>,
     forgeries: u64,
+    /// What it was made to say unasked, forged or not.
+    unasked: u64,
 }
 
 /// Logs that are invented in one answer.
@@ -61,13 +63,24 @@ const INVENTED: usize = 20;
 impl Lies {
     /// A member with these habits.
     pub fn new(habits: Habits, random: Random) -> Self {
-        Self { habits, random: RefCell::new(random), forged: RefCell::default(), forgeries: 0 }
+        Self { habits, random: RefCell::new(random), forged: RefCell::default(), forgeries: 0, unasked: 0 }
+    }
+
+    /// Says this again with whatever is said next: signed by whoever signed it, and wanted by nobody.
+    pub fn repeat(&mut self, segment: Segment) {
+        self.forged.borrow_mut().push(segment);
+        self.unasked += 1;
     }
 
     /// Says this with whatever is said next.
     pub fn forge(&mut self, segment: Segment) {
-        self.forged.borrow_mut().push(segment);
         self.forgeries += 1;
+        self.repeat(segment);
+    }
+
+    /// How many segments it was made to say unasked.
+    pub fn unasked(&self) -> u64 {
+        self.unasked
     }
 
     /// How many segments it has forged.
@@ -75,7 +88,7 @@ impl Lies {
         self.forgeries
     }
 
-    pub(crate) fn forged_segments(&self) -> Vec<Segment> {
+    pub(crate) fn unasked_segments(&self) -> Vec<Segment> {
         self.forged.take()
     }
 

@@ -74,6 +74,10 @@ pub struct Machine {
     pub address: String,
     /// Addresses in its settings: told to its node whenever it starts.
     pub knows: Vec<String>,
+    /// Keys that its user named with an address: whoever proves such a key there needs no role.
+    pub trusts: BTreeMap<String, ReplicaKey>,
+    /// The machine whose administrator invited it; none for the founder and whoever joined before the run.
+    pub inviter: Option<usize>,
     /// Settings of its node.
     pub config: NodeConfig,
     /// What runs; none while it is down.

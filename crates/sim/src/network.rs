@@ -62,13 +62,22 @@ pub struct Network {
     wires: BTreeMap<u64, Wire>,
     next: u64,
     blocked: BTreeSet<(usize, usize)>,
+    /// Those who never reach each other, in whatever direction.
+    walls: BTreeSet<(usize, usize)>,
     random: Random,
 }
 
 impl Network {
     /// A network without links.
     pub fn new(random: Random) -> Self {
-        Self { weather: Weather::CALM, wires: BTreeMap::new(), next: 0, blocked: BTreeSet::new(), random }
+        Self {
+            weather: Weather::CALM,
+            wires: BTreeMap::new(),
+            next: 0,
+            blocked: BTreeSet::new(),
+            walls: BTreeSet::new(),
+            random,
+        }
     }
 
     /// Opens a link between two machines.
@@ -110,6 +119,11 @@ impl Network {
         self.blocked.insert((from, to));
     }
 
+    /// These two never reach each other, whatever heals.
+    pub fn wall(&mut self, one: usize, other: usize) {
+        self.walls.extend([(one, other), (other, one)]);
+    }
+
     /// Everything gets everywhere again. Links that fell silent meanwhile stay so until their ends notice.
     pub fn heal(&mut self) {
         self.blocked.clear();
@@ -117,7 +131,8 @@ impl Network {
 
     /// Whether both machines reach each other, as a dial needs.
     pub fn reaches(&self, one: usize, other: usize) -> bool {
-        !self.blocked.contains(&(one, other)) && !self.blocked.contains(&(other, one))
+        let cut = |from, to| self.blocked.contains(&(from, to)) || self.walls.contains(&(from, to));
+        !cut(one, other) && !cut(other, one)
     }
 
     /// How long the next frame takes, in ms.

@@ -55,6 +55,18 @@ pub struct Plan {
     pub strangers: usize,
     /// Whether one honest machine knows hostile ones alone until the end.
     pub eclipse: bool,
+    /// Members who join while work goes on, by an administrator's invitation.
+    pub joins: u64,
+    /// Members whose membership is ended, honest and hostile ones. They hear of it late, or never listen.
+    pub removals: u64,
+    /// Whether hostile members send again what was forgotten, with its words.
+    pub resends: bool,
+    /// Whether the space is robust, all rate and vote, and hostile members vote against what they know, or twice.
+    pub votes: bool,
+    /// Links that hostile machines open at once and over which they say nothing.
+    pub knocks: usize,
+    /// Whether members reach each other by a relay alone, which they named by its key and which is no member.
+    pub relay: bool,
     /// A mistake put into one replica, which the checks must find.
     pub planted: Option<Planted>,
 }
@@ -86,6 +98,12 @@ impl Plan {
             manners: Manners::default(),
             strangers: 0,
             eclipse: false,
+            joins: 0,
+            removals: 0,
+            resends: false,
+            votes: false,
+            knocks: 0,
+            relay: false,
             planted: None,
         }
     }
@@ -140,6 +158,54 @@ impl Plan {
         Self { strangers: 3, manners: Manners { replays: 100, babbles: 100, ..Manners::default() }, ..Self::calm() }
     }
 
+    /// Members who come and go, also during partitions: the removed write on, and invite.
+    pub fn members() -> Self {
+        Self {
+            stores: 6,
+            memories: 0,
+            ticks: 180,
+            joins: 25,
+            removals: 25,
+            partitions: 15,
+            liars: 1,
+            habits: Habits { withholds_words: 100, ..Habits::default() },
+            ..Self::calm()
+        }
+    }
+
+    /// Validators who vote and rate, in a robust space; less than a third of them lie, and one says two things.
+    pub fn votes() -> Self {
+        Self { stores: 7, twins: 1, liars: 2, forges: true, votes: true, ..Self::calm() }
+    }
+
+    /// Members that send again what was forgotten, to those who forgot it and to those who come later.
+    pub fn forgotten() -> Self {
+        Self {
+            liars: 2,
+            habits: Habits { disorders: 100, ..Habits::default() },
+            resends: true,
+            joins: 15,
+            kills: 10,
+            ..Self::calm()
+        }
+    }
+
+    /// Machines that send each frame thirty times, or open hundreds of links and say nothing.
+    pub fn floods() -> Self {
+        Self {
+            liars: 1,
+            strangers: 2,
+            manners: Manners { floods: 200, oversizes: 20, babbles: 100, ..Manners::default() },
+            knocks: 100,
+            ..Self::calm()
+        }
+    }
+
+    /// Members that reach each other by way of a relay without a role, whose key they know.
+    pub fn relay() -> Self {
+        Self { memories: 2, relay: true, breaks: 20, kills: 10, strangers: 1, ..Self::calm() }
+    }
+
     /// Twenty replicas in memory and two stores, over links that break, with twins among them.
     pub fn crowd() -> Self {
         Self {
@@ -175,11 +241,20 @@ impl Plan {
         plan.forges = sometimes(1) == 1;
         plan.strangers = sometimes(2) as usize;
         plan.eclipse = plan.liars > 0 && sometimes(1) == 1;
+        plan.joins = sometimes(20);
+        plan.removals = sometimes(20);
+        plan.resends = sometimes(1) == 1;
+        plan.votes = sometimes(1) == 1;
+        plan.knocks = sometimes(60) as usize;
         if sometimes(1) == 1 {
             plan.habits = Habits::EVERY;
         }
         if sometimes(1) == 1 {
             plan.manners = Manners::EVERY;
+        }
+        if plan.removals > 0 {
+            // A replica in memory joins operations, and judges no removals.
+            plan.memories = 0;
         }
         plan
     }
@@ -208,7 +283,7 @@ impl Scenario {
 }
 
 /// Every scenario.
-pub const SCENARIOS: [Scenario; 13] = [
+pub const SCENARIOS: [Scenario; 18] = [
     Scenario {
         name: "anything",
         about: "each fault and each hostile member with a chance of a half",
@@ -244,6 +319,19 @@ pub const SCENARIOS: [Scenario; 13] = [
         plan: |_| Plan::liars(),
     },
     Scenario { name: "eclipse", about: "a machine that knows liars alone", plan: |_| Plan::eclipse() },
+    Scenario {
+        name: "members",
+        about: "members who join and are removed, also during partitions",
+        plan: |_| Plan::members(),
+    },
+    Scenario {
+        name: "votes",
+        about: "a robust space in which less than a third lie, or vote twice",
+        plan: |_| Plan::votes(),
+    },
+    Scenario { name: "forgotten", about: "what was forgotten, sent again", plan: |_| Plan::forgotten() },
+    Scenario { name: "floods", about: "frames without end, and links without a word", plan: |_| Plan::floods() },
+    Scenario { name: "relay", about: "members that a relay without a role joins", plan: |_| Plan::relay() },
     Scenario { name: "strangers", about: "machines that are no members", plan: |_| Plan::strangers() },
     Scenario {
         name: "crowd",

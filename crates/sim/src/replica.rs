@@ -180,7 +180,7 @@ impl Replica for SimReplica {
 
     fn position(&self) -> Result<u64, Fault> {
         let position = ask!(self, replica => Replica::position(replica))?;
-        Ok(position + self.lies.as_ref().map_or(0, Lies::forged))
+        Ok(position + self.lies.as_ref().map_or(0, Lies::unasked))
     }
 
     fn states(&self) -> Result<Vec<LogState>, Fault> {
@@ -206,9 +206,9 @@ impl Replica for SimReplica {
     fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), Fault> {
         let (segments, reached) = ask!(self, replica => Replica::read_after(replica, position, bytes_max))?;
         let Some(lies) = &self.lies else { return Ok((segments, reached)) };
-        // What was forged is said with everything new, to whoever listens.
+        // What was forged, or is said again, goes with everything new, to whoever listens.
         let mut segments = lies.of_segments(segments);
-        segments.extend(lies.forged_segments());
+        segments.extend(lies.unasked_segments());
         Ok((segments, reached.max(position).max(self.position()?)))
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrysalis_core::payload::{Field, Value};
+use chrysalis_core::payload::{Field, Score, Value};
 use chrysalis_store::{ConnectionOptions, Durability, Edit, Remember, Store, StoreError, StoreOptions};
 
 use crate::deed::Deed;
@@ -68,7 +68,12 @@ impl Stored {
                 self.store.flush_uses()
             }
             Deed::Forget { id } => self.store.forget(id, "", false).map(drop),
-            Deed::Attest { .. } | Deed::Remove { .. } => Ok(()),
+            Deed::Attest { id, confidence } => self.store.attest(id, *confidence),
+            Deed::Rate { id, confidence } => {
+                let mut edit = Edit::default();
+                edit.scores.insert(Score::Confidence, *confidence);
+                self.store.update("agent", id, edit).map(drop)
+            }
         }
     }
 }

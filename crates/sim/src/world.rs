@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrysalis_core::id::{LogId, ReplicaKey};
 use chrysalis_core::sync::message::{Address, Peer};
 use chrysalis_core::sync::node::{Effect, LinkId, Node, NodeEvent};
-use chrysalis_core::sync::session::Opened;
+use chrysalis_core::sync::session::{Opened, Phase};
 
 use crate::machine::{Machine, Owner, Running};
 use crate::mangle::Mangler;
@@ -57,6 +57,8 @@ pub struct Seen {
     pub waiting_bytes_max: usize,
     /// Links of one node.
     pub links_max: usize,
+    /// Links of one node whose handshake was not over.
+    pub handshaking_max: usize,
 }
 
 /// All of it.
@@ -209,6 +211,14 @@ impl World {
         self.schedule(self.now_ms + delay, Happening::Dial { from, address });
     }
 
+    /// Opens a link to a machine, at the other end of which nobody ever speaks.
+    pub fn knock(&mut self, from: usize, to: usize) {
+        if self.machines[to].running.is_some() && self.network.reaches(from, to) {
+            let wire = self.network.open(from, to);
+            self.join(to, wire, 1, None);
+        }
+    }
+
     /// Schedules a step, unless one is due sooner.
     pub fn wake(&mut self, number: usize, at_ms: u64) {
         let at_ms = at_ms.max(self.now_ms);
@@ -270,7 +280,8 @@ impl World {
         let link = LinkId(machine.next_link);
         machine.links.insert(link, (wire, end));
         if let Some(running) = &mut machine.running {
-            running.node.opened(link, Opened { nonce, dialed, trusted: None }, now_ms);
+            let trusted = dialed.as_ref().and_then(|address| machine.trusts.get(address)).copied();
+            running.node.opened(link, Opened { nonce, dialed, trusted }, now_ms);
         }
         self.wake(number, now_ms);
     }
@@ -334,6 +345,8 @@ impl World {
         seen.inbox_bytes_max = seen.inbox_bytes_max.max(status.inbox_bytes);
         seen.waiting_bytes_max = seen.waiting_bytes_max.max(status.waiting_bytes);
         seen.links_max = seen.links_max.max(status.links.len());
+        let handshaking = status.links.iter().filter(|link| link.phase != Phase::Ready).count();
+        seen.handshaking_max = seen.handshaking_max.max(handshaking);
     }
 
     fn carry_out(&mut self, number: usize, effects: Vec<Effect<Fault>>) {

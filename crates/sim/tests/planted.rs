@@ -2,10 +2,13 @@
 
 #![allow(clippy::expect_used)]
 
-use chrysalis_sim::plan::Plan;
+use chrysalis_sim::check::check;
+use chrysalis_sim::deed::{Given, Promise};
+use chrysalis_sim::plan::{Plan, Scenario};
 use chrysalis_sim::random::Random;
 use chrysalis_sim::replica::Planted;
 use chrysalis_sim::report::simulate_plan;
+use chrysalis_sim::run::Run;
 
 /// Among so many seeds one must show the mistake.
 const SEEDS: u64 = 8;
@@ -40,4 +43,55 @@ fn the_same_plan_without_a_mistake_holds() {
         let report = simulate_plan("calm", plan.clone(), seed, Random::new(seed), false);
         assert!(report.holds(), "{report}");
     }
+}
+
+/// A run of this scenario that holds, for the test to spoil.
+fn held(name: &str) -> Run {
+    let (seed, scenario) = (1, Scenario::named(name).expect("it is one"));
+    let mut random = Random::new(!seed);
+    let plan = scenario.plan(&mut random);
+    let mut run = Run::new(plan, seed, random).expect("a cluster");
+    run.live().expect("it lives");
+    run.settle().expect("it settles");
+    assert_eq!(check(&run).expect("checks"), Vec::<String>::new());
+    run
+}
+
+fn finds(run: &Run, finding: &str) {
+    let found = check(run).expect("checks");
+    assert!(found.iter().any(|one| one.contains(finding)), "{found:?}");
+}
+
+#[test]
+fn forgotten_words_that_are_left_in_any_file_of_a_store_are_found() {
+    let run = held("forgotten");
+    let word = format!("..zq{}q..", run.gone.keys().next().expect("something was forgotten"));
+    std::fs::write(run.cluster.world.machines[0].folder.join("leftover"), word).expect("a file");
+    finds(&run, "leftover of machine 0 still holds");
+}
+
+#[test]
+fn a_word_of_a_removed_member_that_is_read_and_a_vote_that_is_lost_are_found() {
+    let mut run = held("members");
+    let (_, removed) = *run.removals.first().expect("somebody was removed");
+    let lives = run.promises.iter().find_map(|given| match &given.promise {
+        Promise::Lives { id } => Some(id.clone()),
+        _ => None,
+    });
+    run.unheard.push((removed, lives.clone().expect("something lives")));
+    finds(&run, "when it was a member no more");
+    run.unheard.pop();
+    let promise = Promise::Voted { id: lives.expect("something lives") };
+    run.promises.push(Given { by: 3, promise, place: None, outlasts: false });
+    finds(&run, "the vote of machine 3");
+}
+
+#[test]
+fn a_vote_that_a_liar_moved_is_found() {
+    let run = held("votes");
+    let stored = run.cluster.world.machines[0].running.as_ref().and_then(|one| one.replica.stored());
+    let stored = stored.expect("the founder's store");
+    // Not robust any more, the space reads the greatest confidence: a liar's.
+    stored.store.set_robust(false).expect("the founder may");
+    finds(&run, "the robust confidence reads 65535");
 }

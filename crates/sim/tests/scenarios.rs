@@ -70,3 +70,28 @@ fn a_replica_among_liars_catches_up_when_it_meets_one_honest_peer() {
 fn strangers_learn_nothing_and_store_nothing() {
     holds("strangers");
 }
+
+#[test]
+fn members_who_come_and_go_leave_the_others_in_agreement_and_what_the_removed_say_counts_nowhere() {
+    holds("members");
+}
+
+#[test]
+fn votes_count_alike_everywhere_and_fewer_than_a_third_of_liars_move_no_reading() {
+    holds("votes");
+}
+
+#[test]
+fn what_was_forgotten_and_is_sent_again_stands_in_no_file() {
+    holds("forgotten");
+}
+
+#[test]
+fn floods_and_silent_links_fill_no_bound_and_keep_nobody_from_agreeing() {
+    holds("floods");
+}
+
+#[test]
+fn members_agree_by_way_of_a_relay_that_has_no_role() {
+    holds("relay");
+}
