@@ -23,10 +23,9 @@ from typing import Annotated, Any
 
 import typer
 from websockets.asyncio.client import connect
-from websockets.protocol import State
 
 from benchmarks.ground import Ground
-from benchmarks.hub_agents import agents, close, store
+from benchmarks.hub_agents import crowd, more_files, store
 from benchmarks.row import Figure, Row, rate
 from chrysalis_memory import ChrysalisMemory
 from chrysalis_memory.network import Network
@@ -36,6 +35,9 @@ __all__ = ["delivering", "from_one_to_another", "many_links", "taking_in"]
 _SENDERS = 4
 _OPERATION_BYTES = 480
 _WITHIN_S = 300.0
+_PAUSE_S = 0.002
+"""Between two memories of the one who writes: so many agents could not read them faster."""
+_SETTLED_S, _RESTING_S = 10.0, 10.0
 _WORDS = "The ferry to the outer pier leaves at the quarter hours, unless the wind at the sill is above force seven"
 """About what a memory of an agent says; with its fields some 365 bytes of payload."""
 
@@ -65,6 +67,7 @@ def hub(folder: Path) -> Iterator[Process]:
     flags = ["--store", str(folder), "--open-space", "--space", "bench", "--port", "0", "--http-port", "0"]
     bounds = ["--set", "embedder=none", "--set", "arrivals_per_s=100000", "--set", "handshakes_max=2000"]
     command = [sys.executable, "-m", "chrysalis_memory.cli", "hub", *flags, *bounds]
+    more_files()
     with _started(command, lambda line: str(json.loads(line)["links"])) as process:
         yield process
 
@@ -184,34 +187,24 @@ async def _receive(connection: Any, count: int) -> None:
 def delivering(ground: Ground) -> list[Row]:
     """What one agent says, stored by everybody who is linked."""
     listeners, count = (10, 100) if ground.quick else (200, 200)
-    ours = asyncio.run(_delivered(ground, listeners, count))
+    ours = _delivered(ground, listeners, count)
     theirs = asyncio.run(_delivered_bare(listeners, count))
     note = f"{count:,} operations to {listeners} agents"
     return [_row("hub: deliveries", listeners * count, ours, theirs, 40_000, note)]
 
 
-async def _delivered(ground: Ground, listeners: int, count: int) -> Measured:
+def _delivered(ground: Ground, listeners: int, count: int) -> Measured:
     with ExitStack() as stack:
         server = stack.enter_context(hub(ground.new("hub")))
         writer = stack.enter_context(store(ground.new("writer")))
         stack.callback(Network(writer, peers=[server.url]).start().stop)
-        linked = await agents(ground.new("agents"), server.url, listeners)
+        listening = stack.enter_context(crowd(ground.new("agents"), server.url, listeners))
         measured = Measured(server)
         for number in range(count):
             writer.remember(f"{_WORDS}; note {number}")
-            await asyncio.sleep(0)
-        await _until(lambda: all(agent.memory.stats().memories == count for agent in linked))
-        measured.end()
-        await close(linked)
-        return measured
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    end = time.perf_counter() + _WITHIN_S
-    while not holds():
-        if time.perf_counter() > end:
-            raise TimeoutError("the benchmark waited in vain")
-        await asyncio.sleep(0.05)
+            time.sleep(_PAUSE_S)
+        listening.until_all_have(count)
+        return measured.end()
 
 
 async def _delivered_bare(listeners: int, count: int) -> Measured:
@@ -236,22 +229,32 @@ async def _delivered_bare(listeners: int, count: int) -> Measured:
 def many_links(ground: Ground) -> list[Row]:
     """Agents that are linked and say nothing."""
     count = 50 if ground.quick else 1_000
-    ours, theirs = asyncio.run(_held(ground, count)), asyncio.run(_held_bare(count))
+    (ours, arriving, resting), theirs = _held(ground, count), asyncio.run(_held_bare(count))
     figures = (Figure(ours / 1e6, "MB"), Figure(theirs / 1e6, "MB"))
     goal, met = "100 MB with 1,000 agents", ours <= 100e6
     what = f"hub: memory with {count:,} agents linked"
-    return [Row(what, *figures, "bare WebSocket server", ours / theirs, goal, met)]
+    note = (
+        f"linked and agreed in {arriving.passed_s:.0f} s, {arriving.processor_s:.1f} s of the hub's processor; "
+        f"at rest {100 * resting.processor_s / resting.passed_s:.0f} % of a core"
+    )
+    return [Row(what, *figures, "bare WebSocket server", ours / theirs, goal, met, note)]
 
 
-async def _held(ground: Ground, count: int) -> int:
-    with hub(ground.new("hub")) as server:
-        linked = await agents(ground.new("agents"), server.url, count, resting=True)
-        held = server.resident_bytes()
-        there = [agent for agent in linked if agent.connection.state is State.OPEN]
-        await close(linked)
-        if len(there) < count:
-            raise RuntimeError(f"only {len(there)} of {count} links held")
-        return held
+def _held(ground: Ground, count: int) -> tuple[int, Measured, Measured]:
+    """Bytes that the hub held, how the links came up, and what it did while nobody said anything."""
+    with ExitStack() as stack:
+        server = stack.enter_context(hub(ground.new("hub")))
+        arriving = Measured(server)
+        linked = stack.enter_context(crowd(ground.new("agents"), server.url, count))
+        arriving.end()
+        time.sleep(_SETTLED_S)
+        resting = Measured(server)
+        time.sleep(_RESTING_S)
+        resting.end()
+        held, there = server.resident_bytes(), linked.linked()
+        if there < count:
+            raise RuntimeError(f"only {there} of {count} links held")
+        return held, arriving, resting
 
 
 async def _held_bare(count: int) -> int:

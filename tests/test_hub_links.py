@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic
 
 import pytest
+from benchmarks.hub_agents import crowd
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -286,6 +287,22 @@ def test_links_of_many_agents_hold_and_what_one_says_reaches_all(tmp_path):
             arrives(memory, *ids)
         texts = {tuple(sorted(contents(memory.list(limit=100)))) for memory in linked}
         assert len(texts) == 1
+
+
+def test_a_hub_keeps_a_hundred_links_and_what_one_says_reaches_all(tmp_path):
+    flags = ("--open-space", "--space", "bench", "--set", "arrivals_per_s=1000")
+    with ExitStack() as stack:
+        hub = stack.enter_context(hub_process(tmp_path / "hub", *flags))
+        linked = stack.enter_context(crowd(tmp_path, hub.links, 100))
+        ada = stack.enter_context(
+            ChrysalisMemory(tmp_path / "ada", space="bench", peers=[hub.links], agent_id="ada", embedder="none")
+        )
+        for number in range(10):
+            ada.remember(f"said to everyone, {number}")
+        linked.until_all_have(10)
+        assert linked.linked() == 100
+        client = stack.enter_context(hub.client())
+        assert eventually(lambda: client.get("/v1/status").json()["links"] == 101, WITHIN_S)
 
 
 def test_more_links_than_the_bound_are_turned_away_and_the_rest_go_on(tmp_path):

@@ -8,6 +8,7 @@ import ssl
 import stat
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -154,3 +155,26 @@ def test_a_certificate_that_is_not_there_is_said(tmp_path):
     assert "error:" in done.stderr
     assert "Traceback" not in done.stderr
     assert Path(tmp_path / "no.pem").name in done.stderr
+
+
+@posix
+def test_a_hub_may_open_as_many_files_as_the_system_lets_it(tmp_path):
+    resource = pytest.importorskip("resource")
+    few, most = 256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with few_files(resource, few, most), hub_process(tmp_path / "hub") as hub:
+        limits = Path(f"/proc/{hub.process.pid}/limits")
+        if not limits.exists():
+            pytest.skip("this system does not show the limits of processes")
+        [line] = [line for line in limits.read_text().splitlines() if line.startswith("Max open files")]
+        assert int(line.split()[3]) == most
+
+
+@contextmanager
+def few_files(resource, few, most):
+    """A bound that processes started meanwhile take over."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

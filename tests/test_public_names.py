@@ -113,3 +113,16 @@ def test_importing_does_nothing_but_define():
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout == "1 []\n"
+
+
+def test_the_package_is_loaded_without_what_only_links_need():
+    loaded = (
+        "import sys, chrysalis_memory; print('websockets' in sys.modules, 'chrysalis_memory.network' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+    from chrysalis_memory.network import Network
+
+    assert Network.__name__ == "Network"
+    with pytest.raises(AttributeError, match="Netwrok"):
+        getattr(importlib.import_module("chrysalis_memory.network"), "Netwrok")  # noqa: B009

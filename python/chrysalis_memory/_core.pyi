@@ -244,6 +244,13 @@ class Replica:
     def rollback_batch(self) -> None: ...
     def sync_state(self, id: str) -> tuple[str, int]:
         """`local`, `pending` or `synced`, and how many peers have all of it."""
+    def unsent_by_peer(self) -> tuple[int, dict[str, int]]:
+        """How many operations this replica has said that count, and how many of them each peer that ever acknowledged
+        some has not, by its key."""
+
+    def membership(self) -> tuple[int, Sequence[str]]:
+        """How many logs count here, and the keys that were removed: cheap, and other whenever members are."""
+
     def unsent(self, peer: str | None = None) -> int:
         """Operations of this replica that this peer, or anyone, has not acknowledged."""
     def sync_counts(self) -> tuple[int, int, int]:

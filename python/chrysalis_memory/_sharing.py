@@ -17,7 +17,6 @@ from chrysalis_memory._said import known_id
 from chrysalis_memory.config import Config
 from chrysalis_memory.embedding import EmbedderLike
 from chrysalis_memory.errors import LinkClosed, LinkTimeout, NotFound
-from chrysalis_memory.network import Network
 from chrysalis_memory.network._exchange import Agreement, join
 from chrysalis_memory.network.addresses import read_address
 from chrysalis_memory.network.config import SyncConfig
@@ -74,6 +73,8 @@ class Sharing(Belonging):
             super().add_peer(url)
         if not sync or (listen is None and not self.peers()):
             return
+        from chrysalis_memory.network import Network  # only now: see there
+
         network = Network(self, peers=self._dialable(), listen=listen, policy=policy, config=self.sync_config)
         self._network = network.start()
         # Runs before the store is closed: what is made later is finalised first.
@@ -225,6 +226,8 @@ class Sharing(Belonging):
 
 def once(memory: Sharing, url: str, timeout: float) -> SyncReport:
     """One exchange over a network of its own, which dials nobody else."""
+    from chrysalis_memory.network import Network  # only now: see there
+
     began, heard, done = monotonic(), Agreement(), Event()
 
     def listen(name: str, facts: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 //! The store as one Python object. Every call lets go of the interpreter while it works.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -381,6 +381,16 @@ impl Replica {
     fn sync_state(&self, py: Python<'_>, id: &str) -> PyResult<(&'static str, usize)> {
         let sent = self.run(py, |store| store.sync_state(id))?;
         Ok((sent.state.name(), sent.peers))
+    }
+
+    fn unsent_by_peer(&self, py: Python<'_>) -> PyResult<(u64, BTreeMap<String, u64>)> {
+        let (all, by_peer) = self.run(py, Store::unsent_by_peer)?;
+        Ok((all, by_peer.into_iter().map(|(peer, unsent)| (peer.to_hex(), unsent)).collect()))
+    }
+
+    fn membership(&self, py: Python<'_>) -> PyResult<(u64, Vec<String>)> {
+        let (logs, removed) = self.run(py, Store::membership)?;
+        Ok((logs, removed.iter().map(ReplicaKey::to_hex).collect()))
     }
 
     #[pyo3(signature = (peer=None))]

@@ -71,6 +71,24 @@ impl Store {
         self.read(|connection| members_of(&self.views(connection)))
     }
 
+    /// How many logs count here, and which replicas were removed, sorted. Whoever watches members need read them all
+    /// only when one of these has changed.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn membership(&self) -> Result<(u64, Vec<ReplicaKey>), StoreError> {
+        let counting = "SELECT count(*) FROM log_state WHERE count > 0";
+        self.read(|connection| {
+            let logs: i64 = connection.prepare_cached(counting)?.query_row([], |row| row.get(0))?;
+            let mut statement = connection.prepare_cached("SELECT replica FROM removed ORDER BY replica")?;
+            let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+            let read = |row: rusqlite::Result<Vec<u8>>| {
+                ReplicaKey::from_slice(&row?).map_err(|refusal| damaged(refusal.to_string()))
+            };
+            Ok((logs.unsigned_abs(), rows.map(read).collect::<Result<_, StoreError>>()?))
+        })
+    }
+
     /// Signs an invitation and returns the token, a secret, that goes with it. Until `expires_ms` any number of replicas
     /// may join by it; nothing is written, and nobody has to be online when it is used.
     ///

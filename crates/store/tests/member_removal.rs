@@ -46,7 +46,9 @@ fn what_a_removed_member_said_before_stays_and_nothing_after_counts() {
     let team = Team::new();
     remember(&team.cleo, "before", "said as a member");
     team.agree();
+    assert_eq!(team.founder.membership().unwrap(), (4, Vec::new()));
     assert!(team.founder.remove(team.cleo.replica()).unwrap());
+    assert_eq!(team.founder.membership().unwrap(), (4, vec![team.cleo.replica()]));
     assert!(!team.founder.remove(team.cleo.replica()).unwrap());
     remember(&team.cleo, "after", "said before the news came");
     remember(&team.cleo, "before", "changed before the news came");

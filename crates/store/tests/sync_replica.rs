@@ -4,6 +4,8 @@
 
 mod sync_common;
 
+use std::collections::BTreeMap;
+
 use chrysalis_core::admit::Missing;
 use chrysalis_core::id::{Fingerprint, LogId, Signature};
 use chrysalis_core::member::Role;
@@ -273,8 +275,10 @@ fn a_memory_is_local_then_pending_then_synced() {
     take(&one, said(2));
     assert_eq!(state("a"), (SyncState::Synced, 1));
     assert_eq!((one.unsent(None).unwrap(), one.unsent(Some(&one.replica())).unwrap()), (0, 2));
+    assert_eq!(one.unsent_by_peer().unwrap(), (2, BTreeMap::from([(other.replica(), 0)])));
     say(&one, "a", "other words");
     assert_eq!(state("a"), (SyncState::Pending, 0));
+    assert_eq!(one.unsent_by_peer().unwrap(), (3, BTreeMap::from([(other.replica(), 1)])));
     // Nobody takes back what he has, and nobody has more than there is.
     take(&one, said(1));
     take(&one, said(3));

@@ -71,6 +71,7 @@ class Linked:
         self._strangers = Buckets(per_s=STRANGERS_PER_S, burst=STRANGERS_BURST)
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._known: dict[str, bool] = {}
+        self._membership: object = None
         self._status: SyncStatus | None = None
         self._at_s = monotonic()
         self._ending = threading.Event()
@@ -189,13 +190,16 @@ class Linked:
         return {member["key"]: member["removed"] for member in self.members()}
 
     def _compare_members(self) -> None:
+        membership = self._memory._core().membership()
+        if membership == self._membership:
+            return
         now = self._members_now()
         for key, removed in now.items():
             if key not in self._known:
                 self._audit.write("joined", key=key)
             if removed and not self._known.get(key, False):
                 self._audit.write("removed", key=key)
-        self._known = now
+        self._known, self._membership = now, membership
 
     # What it knows.
 

@@ -50,6 +50,7 @@ class Running:
         self._is_ready = False
 
     def __enter__(self) -> Running:
+        _more_files()
         with ExitStack() as stack:
             self._begin(stack)
             self._stack = stack.pop_all()
@@ -128,6 +129,15 @@ class Running:
         token = f"  chrysalis hub token --store {quote(store)} --right write"
         lines += ["For agents that keep no store, over HTTP:", token]
         return lines
+
+
+def _more_files() -> None:
+    """Each link is a file to the system, which lets a process open as many as it asks for, up to a bound."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # not on every system
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def run(store: Path, settings: HubSettings, *, ready_file: Path | None, say: Callable[[Running], None]) -> None:

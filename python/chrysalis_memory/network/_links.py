@@ -24,6 +24,7 @@ __all__ = ["Links", "Word"]
 _LINK_UNREAD_BYTES_MAX: Final = FRAME_BYTES_MAX
 _UNREAD_BYTES_MAX: Final = 48 << 20
 _ERRORS_MAX: Final = 1_000
+_SWEEP_S: Final = 1.0
 
 Word = tuple[Any, ...]
 """What the node is to be told: the name of its method, and the arguments."""
@@ -45,6 +46,7 @@ class Links:
         self.calling = 0
         self._keys: dict[str, str] = {}
         self._dialing_tls: ssl.SSLContext | None = None
+        self._swept_s = 0.0
         self.errors: dict[str, LinkError] = {}
         self.counts: Counter[str] = Counter()
 
@@ -161,7 +163,10 @@ class Links:
             self._start(self._open[number].close())
 
     def sweep(self, now_s: float) -> None:
-        """Ends links whose other side reads nothing of what was sent."""
+        """Ends links whose other side reads nothing of what was sent. Looks at all of them, so not each time."""
+        if now_s - self._swept_s < _SWEEP_S:
+            return
+        self._swept_s = now_s
         for link in list(self._open.values()):
             if link.is_stuck(now_s, self._config.write_timeout_s):
                 self.counts["slow"] += 1

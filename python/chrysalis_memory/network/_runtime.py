@@ -51,6 +51,10 @@ OnEvent = Callable[[str, Mapping[str, Any]], None]
 """Told of every event of the node, in the network's own thread: it must return at once, and not ask the network."""
 
 _RETRY_S: Final = 1.0
+_BETWEEN_TURNS_S: Final = 10e-6
+"""Seconds for each link that are let pass between two turns, so that a turn of a hub with a thousand links finds more
+than one frame: most of what a turn takes does not hang on what it finds."""
+_SHORTEST_PAUSE_S: Final = 0.001
 _ASK_S: Final = 30.0
 
 
@@ -87,6 +91,7 @@ class Network:
         self._address: str | None = None
         self._last_error: str | None = None
         self._stopping = False
+        self._turned_s = 0.0
         self._gate: Gate | None = None
         self._woken = asyncio.Event()
         self._words: list[Word] = []
@@ -309,8 +314,15 @@ class Network:
             timer = loop.call_later(self._steps.sleep_s(len(self._links) > 0), self._woken.set)
             await self._woken.wait()
             timer.cancel()
+            await self._pause(loop.time())
             self._woken.clear()
             await self._turn(loop)
+            self._turned_s = loop.time()
+
+    async def _pause(self, now_s: float) -> None:
+        left_s = self._turned_s + len(self._links) * _BETWEEN_TURNS_S - now_s
+        if left_s >= _SHORTEST_PAUSE_S:
+            await asyncio.sleep(left_s)
 
     async def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         words, self._words = self._words, []

@@ -68,7 +68,8 @@ class Steps:
 
     async def lags(self, keys: set[str]) -> dict[str, int]:
         """Operations of this replica that each of these has not acknowledged."""
-        return await self.ask(lambda: {key: self._replica.unsent(key) for key in keys})
+        everything, by_peer = await self.ask(self._replica.unsent_by_peer)
+        return {key: by_peer.get(key, everything) for key in keys}
 
     async def counts(self) -> tuple[int, int, int]:
         """Operations of this replica that are local, pending, synced."""

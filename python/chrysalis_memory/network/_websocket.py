@@ -11,6 +11,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -20,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from chrysalis_memory._core import FRAME_BYTES_MAX
 from chrysalis_memory.errors import LinkTimeout, Unreachable
+from chrysalis_memory.network._doorway import Doorway, host_of
 from chrysalis_memory.network._gate import Gate
 from chrysalis_memory.network.addresses import Address, Listen
 
@@ -118,9 +120,10 @@ Serve = Callable[[WebSocketLink], Awaitable[None]]
 class Listener:
     """A port on which links arrive. `serve` is awaited with each; the connection ends when it returns."""
 
-    def __init__(self, server: Server, tls: bool) -> None:
+    def __init__(self, server: Server, tls: bool, waiting: set[Doorway]) -> None:
         self._server = server
         self._tls = tls
+        self._waiting = waiting
 
     @classmethod
     async def bind(
@@ -138,20 +141,21 @@ class Listener:
         async def serve_one(connection: ServerConnection) -> None:
             await serve_link(WebSocketLink(connection, write_bytes_max=write_bytes_max))
 
-        more: dict[str, Any] = {} if tls is None else {"ssl": tls, "ssl_handshake_timeout": open_timeout_s}
+        waiting: set[Doorway] = set()
+        # What it is to make is a protocol of asyncio; TLS is spoken behind the gate, so the library is told of none.
+        behind: Any = partial(_behind_doorway, partial(Doorway, gate, tls, open_timeout_s, waiting))
         server = await serve(
             serve_one,
             listen.host,
             listen.port,
-            create_connection=_gated(gate),
+            create_connection=behind,
             open_timeout=open_timeout_s,
             server_header=None,
             start_serving=False,
             backlog=_BACKLOG,
-            **more,
             **_SHARED,
         )
-        return cls(server, tls is not None)
+        return cls(server, tls is not None, waiting)
 
     async def start(self) -> None:
         """Lets links in."""
@@ -164,29 +168,28 @@ class Listener:
     async def close(self) -> None:
         """Lets nobody in any more and ends the links that are open."""
         self._server.close()
+        for doorway in list(self._waiting):
+            doorway.cut()
         await self._server.wait_closed()
 
 
-def _gated(gate: Gate) -> type[ServerConnection]:
-    """Connections that ask the gate before anything is read from them."""
+class _Behind(ServerConnection):
+    """A connection that was let in, and says when it is gone."""
 
-    class Gated(ServerConnection):
-        _entered: str | None = None
+    doorway: Doorway
 
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(transport)
-            host = host_of(transport.get_extra_info("peername"))
-            if gate.enter(host, self.loop.time()) is None:
-                self._entered = host
-            else:
-                self.transport.abort()
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.doorway.left()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            if self._entered is not None:
-                gate.leave(self._entered)
 
-    return Gated
+def _behind_doorway(doorway_of: Callable[..., Doorway], *arguments: Any, **more: Any) -> Doorway:
+    def connection_of(doorway: Doorway) -> _Behind:
+        connection = _Behind(*arguments, **more)
+        connection.doorway = doorway
+        return connection
+
+    return doorway_of(connection_of)
 
 
 class _Direct(connect):
@@ -215,8 +218,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not believed: {error.verify_message}"
     return str(error) or type(error).__name__
-
-
-def host_of(peer: Any) -> str:
-    """The host of a socket's address."""
-    return str(peer[0]) if isinstance(peer, tuple) and peer else ""

@@ -180,6 +180,33 @@ impl Store {
         })
     }
 
+    /// How many operations of this replica count, and how many of them each peer that is remembered has not
+    /// acknowledged: one look for all, since a hub asks about a thousand.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn unsent_by_peer(&self) -> Result<(u64, BTreeMap<ReplicaKey, u64>), StoreError> {
+        let own = "FROM log l JOIN log_state s ON s.id = l.id";
+        let all = format!("SELECT coalesce(sum(s.count), 0) {own} WHERE l.replica = ?1");
+        let sql = format!(
+            "SELECT a.peer, sum(min(a.count, s.count)) {own} JOIN acknowledged a ON a.log = l.number
+             WHERE l.replica = ?1 GROUP BY a.peer"
+        );
+        let key = self.shared.key.public().0;
+        self.read(|connection| {
+            let all: i64 = connection.prepare_cached(&all)?.query_row([key], |row| row.get(0))?;
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([key])?;
+            let mut by_peer = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let peer = ReplicaKey::from_slice(&row.get::<_, Vec<u8>>(0)?);
+                let peer = peer.map_err(|refusal| damaged(refusal.to_string()))?;
+                by_peer.insert(peer, all.saturating_sub(row.get(1)?).max(0).unsigned_abs());
+            }
+            Ok((all.unsigned_abs(), by_peer))
+        })
+    }
+
     /// How many operations of this replica are where.
     ///
     /// # Errors

@@ -26,6 +26,10 @@ pub struct NodeConfig {
     pub handshakes_max: usize,
     /// Bytes of frames that wait for a step, over all links. 64 MiB: a step takes all of them, so few ever wait.
     pub inbox_bytes_max: usize,
+    /// Microseconds for each link that a node which tells everyone lets pass between two tellings. 50: about half of
+    /// that is what a telling takes, so a hub of a thousand links tells every 50 ms what came meanwhile, in one frame
+    /// for each, and one of ten at once.
+    pub tell_us: u64,
     /// Milliseconds in which an answer must go on, or another peer is asked. 10 s: a claim is a hint.
     pub fetch_ms: u64,
     /// Milliseconds without an acknowledgement after which what was sent counts as lost, and is offered again. 30 s:
@@ -78,6 +82,7 @@ impl Default for NodeConfig {
             links_per_key_max: 2,
             handshakes_max: 256,
             inbox_bytes_max: 64 << 20,
+            tell_us: 50,
             fetch_ms: 10_000,
             acknowledge_ms: 30_000,
             step_bytes_max: 8 << 20,

@@ -43,7 +43,7 @@ impl<R: Replica> Step<'_, R> {
 
     /// Begins the comparisons that are wanted, unless one is under way.
     pub(super) fn begin_exchanges(&mut self) -> Result<(), R::Error> {
-        for id in self.node.ready() {
+        for id in self.node.links.moved_and_ready() {
             let now_ms = self.now_ms;
             let Some(link) = self.node.links.get_mut(&id) else { continue };
             let exchange = &mut link.exchange;
@@ -163,8 +163,13 @@ impl<R: Replica> Step<'_, R> {
         let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
         let before = std::mem::replace(&mut link.exchange.agreed, true);
         link.exchange.fruitless = 0;
+        link.exchange.agreed_ms = now_ms;
         (link.exchange.wanted, link.exchange.compare) = (false, false);
         link.claims.clear();
+        if self.node.pushed == Some(root.position) {
+            // It has all that is here. What it has of a log is remembered only where that waits to be told.
+            link.has.retain(|log, _| self.node.news.tells_of(log));
+        }
         if let Some(key) = link.key {
             let notes = &mut self.node.notes;
             if link.exchange.agreed_at.replace(root.position) != Some(root.position) {

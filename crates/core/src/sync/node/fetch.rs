@@ -15,7 +15,11 @@ use super::step::Step;
 impl<R: Replica> Step<'_, R> {
     /// Asks each idle link for what it claims to have and nobody is being asked for.
     pub(super) fn plan_fetches(&mut self) -> Result<(), R::Error> {
-        for id in self.node.ready() {
+        // Whoever has what another was asked for in vain is looked at, too.
+        if std::mem::take(&mut self.node.released) {
+            self.node.links.claiming().into_iter().for_each(|id| self.node.links.touch(id));
+        }
+        for id in self.node.links.moved_and_ready() {
             let now_ms = self.now_ms;
             let Some(link) = self.node.links.get(&id) else { continue };
             let waits = link.back_off_ms.max(link.announced_ms) > now_ms;
@@ -134,11 +138,13 @@ impl<R: Replica> Step<'_, R> {
         self.drop_claims_that_were_kept()?;
         let now_ms = self.now_ms;
         let late = |fetch: &Outstanding| fetch.deadline_ms <= now_ms;
-        let late = self.node.links.iter().filter(|(_, link)| link.fetch.as_ref().is_some_and(late));
-        let late: BTreeSet<LinkId> = late.map(|(id, _)| *id).collect();
-        for id in self.ended.iter().chain(&late).copied().collect::<BTreeSet<_>>() {
+        let is_late = |id: &LinkId| self.node.links.get(id).and_then(|link| link.fetch.as_ref()).is_some_and(late);
+        let mut ended: BTreeSet<LinkId> = self.node.links.moved().into_iter().filter(is_late).collect();
+        ended.append(&mut self.ended);
+        for id in ended {
             let Some(link) = self.node.links.get_mut(&id) else { continue };
             let Some(fetch) = link.fetch.take() else { continue };
+            self.node.released = true;
             for log in fetch.logs {
                 self.node.fetching.remove(&log);
                 let undecided = link.later.contains_key(&log) || self.node.searches.contains_key(&log);
@@ -154,8 +160,9 @@ impl<R: Replica> Step<'_, R> {
     fn drop_claims_that_were_kept(&mut self) -> Result<(), R::Error> {
         let touched = std::mem::take(&mut self.touched);
         let states = self.states_of(touched.iter().copied())?;
-        for (log, state) in &states {
-            for link in self.node.links.values_mut().filter(|link| !link.claims.is_empty()) {
+        for id in if states.is_empty() { Vec::new() } else { self.node.links.claiming() } {
+            let Some(link) = self.node.links.get_mut(&id) else { continue };
+            for (log, state) in &states {
                 let kept =
                     |claim: &LogState| claim.count <= state.count || state.cut.is_some_and(|cut| cut <= state.count);
                 if link.claims.get(log).is_some_and(kept) {

@@ -115,7 +115,7 @@ impl<R: Replica> Step<'_, R> {
             self.probe(log);
             return Ok(());
         }
-        self.node.searches.remove(&log);
+        self.node.end_search(&log);
         if equal == differs && differs < end {
             if let Some(link) = self.link(id) {
                 // Kept when the proof is there; otherwise it was a lie.
@@ -139,7 +139,7 @@ impl<R: Replica> Step<'_, R> {
         let late = self.node.searches.iter().filter(|(_, search)| search.deadline_ms <= self.now_ms);
         let late: Vec<(LogId, LinkId)> = late.map(|(log, search)| (*log, search.link)).collect();
         for (log, id) in late {
-            self.node.searches.remove(&log);
+            self.node.end_search(&log);
             self.doubt(id, log);
         }
     }
@@ -154,11 +154,11 @@ impl<R: Replica> Step<'_, R> {
             self.node.announced.clear();
         }
         self.node.announced.insert(log, cut);
-        self.node.searches.remove(&log);
+        self.node.end_search(&log);
         self.effects.push(Effect::Event(NodeEvent::Proven { log }));
         self.node.own_forks = None;
         let own = self.replica.proofs(&[log])?.iter().any(|proof| proof.replica == self.terms.replica);
-        for id in self.node.ready() {
+        for id in self.node.links.ready() {
             self.tell_proofs(id, vec![log])?;
             if let Some(link) = self.link(id).filter(|_| own) {
                 link.own_words = true;

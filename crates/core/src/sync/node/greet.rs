@@ -18,8 +18,7 @@ const LINEAGE_MAX: usize = 16;
 
 impl<R: Replica> Step<'_, R> {
     pub(super) fn begin_handshakes(&mut self) {
-        let ids: Vec<LinkId> = self.node.links.keys().copied().collect();
-        for id in ids {
+        for id in self.node.links.moved() {
             let terms = &self.terms;
             let hello = self.node.links.get_mut(&id).and_then(|link| link.session.begin(terms));
             if let Some(hello) = hello {
@@ -72,7 +71,7 @@ impl<R: Replica> Step<'_, R> {
         let (id, key) = (source.link, source.key);
         let role = self.replica.role_of(&key)?;
         let open = self.is_open_space();
-        let links = self.node.links.values().filter(|link| link.is_ready() && link.key == Some(key)).count();
+        let links = self.node.links.of_key(&key);
         let links_max = self.node.config.links_per_key_max;
         let Some(link) = self.link(id) else { return Ok(()) };
         link.blocked = false;
@@ -98,8 +97,8 @@ impl<R: Replica> Step<'_, R> {
     }
 
     fn become_ready(&mut self, id: LinkId, key: ReplicaKey, role: Option<Role>) -> Result<(), R::Error> {
+        self.node.links.admit(id);
         let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
-        link.session.admit();
         link.opening = None;
         link.held_bytes = 0;
         while let Some(frame) = link.held.pop_back() {
@@ -124,7 +123,7 @@ impl<R: Replica> Step<'_, R> {
     /// Members may have been removed. Links with them end before anything more is said over them.
     pub(super) fn look_at_members(&mut self) -> Result<(), R::Error> {
         let due = std::mem::take(&mut self.members_moved) && !self.is_open_space();
-        for id in if due { self.node.ready() } else { Vec::new() } {
+        for id in if due { self.node.links.ready() } else { Vec::new() } {
             self.still_belongs(id)?;
         }
         Ok(())

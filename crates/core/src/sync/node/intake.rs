@@ -275,6 +275,7 @@ impl<R: Replica> Step<'_, R> {
         // The answer that showed it has shown all it can.
         if self.node.fetching.get(&log) == Some(&id) {
             self.node.fetching.remove(&log);
+            self.node.released = true;
         }
         self.search_fork(id, &claimed, here);
         Ok(())
@@ -295,7 +296,7 @@ impl<R: Replica> Step<'_, R> {
                     (link.owed, link.fetch, link.exchange.wanted) = (0, None, true);
                     link.owed_logs.clear();
                 }
-                self.node.fetching.retain(|_, from| *from != id);
+                self.node.stop_fetching(id);
             }
         }
         self.effects.push(Effect::Fault(fault));

@@ -22,6 +22,9 @@ const DISTRUST_MS: (u64, u64) = (1_000, 300_000);
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) session: Session,
+    /// Whether the present step looks at it, and when the next one must.
+    pub(super) moved: bool,
+    pub(super) due_ms: Option<u64>,
     pub(super) key: Option<ReplicaKey>,
     pub(super) role: Option<Role>,
     pub(super) opened_ms: u64,
@@ -102,12 +105,21 @@ pub(super) struct Exchange {
     pub(super) agreed: bool,
     /// The position at which both last held the same, as far as it was found on this link.
     pub(super) agreed_at: Option<u64>,
+    /// When that was found, in ms.
+    pub(super) agreed_ms: u64,
     /// Whether this side said that it has too many logs to list them.
     pub(super) unlisted: bool,
     /// How many logs the peer says to have.
     pub(super) logs: u64,
     /// Messages with ranges that came in this comparison.
     pub(super) ranges: u64,
+}
+
+impl Exchange {
+    /// Whether both held the same so lately, and nothing came here since.
+    pub(super) fn is_fresh(&self, position: Option<u64>, now_ms: u64, within_ms: u64) -> bool {
+        self.agreed && self.agreed_at.is_some() && self.agreed_at == position && now_ms < self.agreed_ms + within_ms
+    }
 }
 
 /// A claim that was not kept.
@@ -143,6 +155,8 @@ impl Link {
         let max = config.answers_bytes_max;
         Self {
             session: Session::new(opened),
+            moved: false,
+            due_ms: None,
             key: None,
             role: None,
             opened_ms: now_ms,

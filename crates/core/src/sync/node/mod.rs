@@ -14,6 +14,8 @@ mod forks;
 mod greet;
 mod intake;
 mod link;
+mod links;
+mod news;
 mod push;
 mod serve;
 mod status;
@@ -37,6 +39,8 @@ use crate::sync::session::{Opened, Parting, part};
 
 use forks::Search;
 use link::Link;
+use links::Links;
+use news::News;
 use step::Step;
 use waiting::WaitingRoom;
 
@@ -51,7 +55,7 @@ const OWN_FORKS_MAX: usize = 64;
 pub struct Node {
     config: NodeConfig,
     random: Random,
-    links: BTreeMap<LinkId, Link>,
+    links: Links,
     /// Links that the driver reported and that are to be closed with the next step, or are gone.
     parting: Vec<(LinkId, Parting)>,
     gone: Vec<(LinkId, Option<ReplicaKey>)>,
@@ -60,11 +64,15 @@ pub struct Node {
     waiting: WaitingRoom,
     /// From which link each log is being fetched.
     fetching: BTreeMap<LogId, LinkId>,
+    /// A log that someone was asked about may be asked for from others: whoever claims to have more is looked at.
+    released: bool,
     searches: BTreeMap<LogId, Search>,
     /// Proofs that all peers were told of, by the cut.
     announced: BTreeMap<LogId, u64>,
-    /// Up to which position peers were told of what came.
+    /// Up to which position was read what peers are to be told.
     pushed: Option<u64>,
+    /// What of it waits to be told.
+    news: News,
     root: Option<exchange::Root>,
     notes: Notes,
     own_logs: BTreeSet<LogId>,
@@ -101,20 +109,23 @@ impl Node {
         let waiting = WaitingRoom::new(&config);
         let mut random = Random::new(seed);
         // Whose replica it is, is known with the first step.
+        let news = News::new(config.gossip.eager_bytes_max);
         let gossip = Gossip::new(config.gossip.clone(), ReplicaKey([0; ReplicaKey::LENGTH]), random.next());
         Self {
             config,
             random,
-            links: BTreeMap::new(),
+            links: Links::default(),
             parting: Vec::new(),
             gone: Vec::new(),
             gossip,
             inbox_bytes: 0,
             waiting,
             fetching: BTreeMap::new(),
+            released: false,
             searches: BTreeMap::new(),
             announced: BTreeMap::new(),
             pushed: None,
+            news,
             root: None,
             notes: Notes::default(),
             own_logs: BTreeSet::new(),
@@ -127,9 +138,8 @@ impl Node {
 
     /// The driver opened a transport, or took one that was opened to it. The handshake begins with the next step.
     pub fn opened(&mut self, link: LinkId, opened: Opened, now_ms: u64) {
-        let handshakes = self.links.values().filter(|link| !link.is_ready()).count();
         self.wake_ms = Some(now_ms);
-        if self.links.len() >= self.config.links_max || handshakes >= self.config.handshakes_max {
+        if self.links.len() >= self.config.links_max || self.links.handshakes() >= self.config.handshakes_max {
             self.parting.push((link, part("too_many", "too many links are open")));
             return;
         }
@@ -210,19 +220,32 @@ impl Node {
 
     /// Forgets a link and releases what hung on it.
     fn drop_link(&mut self, id: LinkId, now_ms: u64) -> Option<Link> {
-        let link = self.links.remove(&id)?;
+        let link = self.links.remove(id)?;
         match link.session.dialed() {
             Some(address) if !link.is_ready() => self.gossip.dial_failed(address, now_ms),
             _ => self.gossip.unlinked(id, now_ms),
         }
         self.inbox_bytes -= link.inbox_bytes;
-        self.fetching.retain(|_, from| *from != id);
+        self.stop_fetching(id);
         self.searches.retain(|_, search| search.link != id);
         Some(link)
     }
 
-    /// Links whose peers may be told of the space.
-    fn ready(&self) -> Vec<LinkId> {
-        self.links.iter().filter(|(_, link)| link.is_ready()).map(|(id, _)| *id).collect()
+    /// Least ms between two times that everyone is told what is new.
+    fn pace_ms(&self) -> u64 {
+        let told = if self.config.gossip.eager_to_all { self.links.ready_count() as u64 } else { 0 };
+        told * self.config.tell_us / 1_000
+    }
+
+    /// The place of a fork is not looked for any more.
+    fn end_search(&mut self, log: &LogId) {
+        self.searches.remove(log);
+        self.released = true;
+    }
+
+    /// What a link was asked for may be had from others.
+    fn stop_fetching(&mut self, id: LinkId) {
+        self.fetching.retain(|_, from| *from != id);
+        self.released = true;
     }
 }

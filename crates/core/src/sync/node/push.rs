@@ -8,30 +8,38 @@ use crate::operation::{Kind, Operation};
 use crate::sync::message::Message;
 use crate::sync::replica::{LogState, Replica, Segment};
 
+use super::news::largest_payload;
 use super::serve::frames_of;
 use super::status::LinkId;
 use super::step::Step;
 
 impl<R: Replica> Step<'_, R> {
     /// Reads once what is new, whoever wrote it.
-    pub(super) fn read_news(&mut self) -> Result<Vec<Segment>, R::Error> {
+    pub(super) fn read_news(&mut self) -> Result<(), R::Error> {
         let position = self.replica.position()?;
         let pushed = *self.node.pushed.get_or_insert(position);
         if pushed >= position {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let (segments, reached) = self.replica.read_after(pushed, limits::FRAME_BYTES_MAX)?;
         self.node.pushed = Some(reached);
         self.unfinished |= reached < position;
         // What was not read yet may remove someone too.
         self.members_moved |= reached < position || segments.iter().any(|segment| may_end_membership(segment));
-        Ok(segments)
+        self.note_own_log(&segments)?;
+        for segment in segments {
+            let origin = segment.last().and_then(|last| self.origins.get(&last.fingerprint())).copied();
+            self.node.news.put(segment, origin, self.now_ms);
+        }
+        Ok(())
     }
 
-    /// Gives each link what is new.
-    pub(super) fn push(&mut self, news: Vec<Segment>) -> Result<(), R::Error> {
-        self.note_own_log(&news)?;
-        self.spread(news);
+    /// Gives each link what is new, when it is time.
+    pub(super) fn push(&mut self) -> Result<(), R::Error> {
+        if self.node.news.due_ms(self.node.pace_ms()).is_some_and(|due_ms| due_ms <= self.now_ms) {
+            let news = self.node.news.take(self.now_ms);
+            self.spread(news);
+        }
         self.say_what_was_left_unsaid()
     }
 
@@ -46,14 +54,12 @@ impl<R: Replica> Step<'_, R> {
     }
 
     /// Gives each segment to the links that gossip chooses, and leaves it to be announced to the others.
-    fn spread(&mut self, segments: Vec<Segment>) {
-        let listeners = self.listeners();
+    fn spread(&mut self, news: Vec<(Segment, Option<LinkId>)>) {
+        let listeners = self.node.links.listeners();
         let mut chosen: BTreeMap<LinkId, Vec<usize>> = BTreeMap::new();
-        for (at, segment) in segments.iter().enumerate() {
-            let Some(last) = segment.last() else { continue };
+        for (at, (segment, origin)) in news.iter().enumerate() {
             self.node.gossip.news(self.now_ms);
-            let origin = self.origins.get(&last.fingerprint()).copied();
-            let spread = self.node.gossip.spread(origin, largest_payload(segment));
+            let spread = self.node.gossip.spread(*origin, largest_payload(segment));
             for id in spread.eager.into_iter().filter(|id| listeners.contains(id)) {
                 if self.goes_to(id, segment) {
                     chosen.entry(id).or_default().push(at);
@@ -63,27 +69,20 @@ impl<R: Replica> Step<'_, R> {
                 self.leave_unsaid(id, segment);
             }
         }
-        self.send_chosen(chosen, &segments);
+        self.send_chosen(chosen, &news);
     }
 
     /// Most links get the same: what was written for one is sent to all.
-    fn send_chosen(&mut self, chosen: BTreeMap<LinkId, Vec<usize>>, segments: &[Segment]) {
+    fn send_chosen(&mut self, chosen: BTreeMap<LinkId, Vec<usize>>, news: &[(Segment, Option<LinkId>)]) {
         let mut frames: BTreeMap<Vec<usize>, Vec<Vec<u8>>> = BTreeMap::new();
         for (id, chosen) in chosen {
             let encode = || {
-                let chosen = chosen.iter().filter_map(|at| segments.get(*at)).cloned().collect();
-                frames_of(chosen, false, false)
+                let chosen = chosen.iter().filter_map(|at| news.get(*at)).map(|(segment, _)| segment.clone());
+                frames_of(chosen.collect(), false, false)
             };
             let written = frames.entry(chosen.clone()).or_insert_with(encode).clone();
-            self.send_news(id, &chosen, segments, written);
+            self.send_news(id, &chosen, news, written);
         }
-    }
-
-    /// Links to tell: one for each key.
-    fn listeners(&self) -> BTreeSet<LinkId> {
-        let mut keys = BTreeSet::new();
-        let ready = self.node.links.iter().filter(|(_, link)| link.is_ready());
-        ready.filter(|(_, link)| keys.insert(link.key)).map(|(id, _)| *id).collect()
     }
 
     /// Whether a segment is news for a link that can read it now. What would leave a gap there is announced later.
@@ -123,10 +122,10 @@ impl<R: Replica> Step<'_, R> {
         self.learn(id, states)
     }
 
-    fn send_news(&mut self, id: LinkId, chosen: &[usize], segments: &[Segment], frames: Vec<Vec<u8>>) {
+    fn send_news(&mut self, id: LinkId, chosen: &[usize], news: &[(Segment, Option<LinkId>)], frames: Vec<Vec<u8>>) {
         let bytes: usize = frames.iter().map(Vec::len).sum();
         let room = self.node.links.get(&id).is_some_and(|link| link.has_room(bytes));
-        for segment in chosen.iter().filter_map(|at| segments.get(*at)) {
+        for (segment, _) in chosen.iter().filter_map(|at| news.get(*at)) {
             let (Some(last), Some(link)) = (segment.last(), self.node.links.get_mut(&id)) else { continue };
             if room {
                 link.note_has(last.header().log, last.header().sequence + 1);
@@ -141,7 +140,7 @@ impl<R: Replica> Step<'_, R> {
 
     /// Announces what was not sent, to links that have room again.
     fn say_what_was_left_unsaid(&mut self) -> Result<(), R::Error> {
-        for id in self.node.ready() {
+        for id in self.node.links.moved_and_ready() {
             let chunk = self.node.config.chunk_bytes;
             let now_ms = self.now_ms;
             let Some(link) = self.node.links.get_mut(&id) else { continue };
@@ -159,8 +158,4 @@ impl<R: Replica> Step<'_, R> {
 /// Whether these may change who is a member.
 pub(super) fn may_end_membership(segment: &[Operation]) -> bool {
     segment.iter().any(|operation| operation.header().kind == Kind::Remove)
-}
-
-fn largest_payload(segment: &[Operation]) -> usize {
-    segment.iter().filter_map(|operation| operation.body()).map(|body| body.payload.len()).max().unwrap_or(0)
 }

@@ -66,7 +66,7 @@ impl<R: Replica> Step<'_, R> {
     /// Sends what was asked for, link by link, as far as windows and this step allow.
     pub(super) fn serve(&mut self) -> Result<(), R::Error> {
         let mut left = self.node.config.step_bytes_max;
-        let mut ids = self.node.ready();
+        let mut ids = self.node.links.moved_and_ready();
         // Another one is first each time, or the first ones would take every step.
         let first = self.node.random.index(ids.len());
         ids.rotate_left(first);
@@ -76,7 +76,9 @@ impl<R: Replica> Step<'_, R> {
                 let sent = self.serve_some(id)?;
                 left = left.saturating_sub(sent);
             }
-            self.unfinished |= left == 0 && self.serves(id);
+            if left == 0 && self.serves(id) {
+                self.unserved.insert(id);
+            }
         }
         Ok(())
     }
@@ -195,9 +197,8 @@ impl<R: Replica> Step<'_, R> {
 
     /// Tells every sender what is on disk now, and gives back its room.
     pub(super) fn acknowledge(&mut self) -> Result<(), R::Error> {
-        let owing: Vec<LinkId> = self.node.links.iter().filter(|(_, link)| link.owed > 0).map(|(id, _)| *id).collect();
-        for id in owing {
-            let Some(link) = self.node.links.get_mut(&id) else { continue };
+        for id in self.node.links.moved() {
+            let Some(link) = self.node.links.get_mut(&id).filter(|link| link.owed > 0) else { continue };
             let bytes = std::mem::take(&mut link.owed);
             let logs = std::mem::take(&mut link.owed_logs);
             let states = self.states_of(logs.iter().copied())?;
@@ -212,7 +213,7 @@ impl<R: Replica> Step<'_, R> {
             if let Some(link) = self.link(id) {
                 (link.fetch, link.exchange.wanted, link.back_off_ms) = (None, true, until_ms);
             }
-            self.node.fetching.retain(|_, from| *from != id);
+            self.node.stop_fetching(id);
         }
         Ok(())
     }

@@ -57,6 +57,8 @@ pub(super) struct Step<'a, R: Replica> {
     pub(super) origins: BTreeMap<Fingerprint, LinkId>,
     /// Links whose answer ended.
     pub(super) ended: BTreeSet<LinkId>,
+    /// Links whose answers this step had no room for.
+    pub(super) unserved: BTreeSet<LinkId>,
     /// Links to be told that something can't be kept now.
     pub(super) full: BTreeSet<LinkId>,
     pub(super) stored: usize,
@@ -84,6 +86,7 @@ impl<'a, R: Replica> Step<'a, R> {
             touched: BTreeSet::new(),
             origins: BTreeMap::new(),
             ended: BTreeSet::new(),
+            unserved: BTreeSet::new(),
             full: BTreeSet::new(),
             stored: 0,
             members_moved: false,
@@ -92,9 +95,12 @@ impl<'a, R: Replica> Step<'a, R> {
     }
 
     pub(super) fn run(mut self) -> Vec<Effect<R::Error>> {
+        self.node.links.wake(self.now_ms);
         self.say_goodbyes();
-        if let Err(fault) = self.work() {
-            self.fail(fault);
+        match self.work() {
+            Ok(()) => self.end_looks(),
+            // What was not looked at is looked at by the next step.
+            Err(fault) => self.fail(fault),
         }
         if self.stored > 0 {
             self.effects.push(Effect::Event(NodeEvent::Stored { count: self.stored }));
@@ -103,11 +109,20 @@ impl<'a, R: Replica> Step<'a, R> {
         self.effects
     }
 
+    /// What is left to do at once is looked at by the next step.
+    fn end_looks(&mut self) {
+        self.node.links.settle(&self.node.config, self.now_ms);
+        self.unfinished |= !self.unserved.is_empty();
+        for id in std::mem::take(&mut self.unserved) {
+            self.node.links.touch(id);
+        }
+    }
+
     fn work(&mut self) -> Result<(), R::Error> {
         self.node.gossip.set_own(self.terms.replica);
         self.begin_handshakes();
         self.read_and_take()?;
-        let news = self.read_news()?;
+        self.read_news()?;
         self.look_at_members()?;
         self.end_fetches()?;
         self.look_at_clocks()?;
@@ -115,7 +130,7 @@ impl<'a, R: Replica> Step<'a, R> {
         self.plan_fetches()?;
         self.acknowledge()?;
         self.serve()?;
-        self.push(news)?;
+        self.push()?;
         self.write_notes()
     }
 
@@ -132,8 +147,7 @@ impl<'a, R: Replica> Step<'a, R> {
     }
 
     fn read_frames(&mut self) -> Result<(), R::Error> {
-        let ids: Vec<LinkId> = self.node.links.keys().copied().collect();
-        for id in ids {
+        for id in self.node.links.moved() {
             while let Some(frame) = self.next_frame(id) {
                 if self.must_wait(id, &frame) {
                     continue;
@@ -279,8 +293,10 @@ impl<'a, R: Replica> Step<'a, R> {
             self.effects.push(Effect::Send { link, frame });
             self.effects.push(Effect::Close { link, code, why });
         }
-        let overfull: Vec<_> = self.node.links.iter().filter(|(_, link)| link.overfull).map(|(id, _)| *id).collect();
-        for id in overfull {
+        for id in self.node.links.moved() {
+            if !self.node.links.get(&id).is_some_and(|link| link.overfull) {
+                continue;
+            }
             self.part(id, part("over_window", "more was sent than the window allows"));
         }
     }

@@ -9,6 +9,7 @@ use crate::sync::message::Message;
 use crate::sync::replica::Replica;
 use crate::sync::session::part;
 
+use super::config::NodeConfig;
 use super::link::Link;
 use super::status::{Effect, LinkId};
 use super::step::Step;
@@ -18,6 +19,9 @@ const WORDS: usize = 64;
 
 /// Fingerprints that a link may have been asked for and not have answered yet.
 const SOUGHT_MAX: usize = 4 * limits::FINDS_MAX;
+
+/// Rounds of gossip in which a comparison that ended equal is not begun anew, unless something came here meanwhile.
+const FRESH_ROUNDS: u64 = 3;
 
 impl<R: Replica> Step<'_, R> {
     pub(super) fn look_at_clocks(&mut self) -> Result<(), R::Error> {
@@ -32,17 +36,17 @@ impl<R: Replica> Step<'_, R> {
     }
 
     fn end_broken_links(&mut self) {
-        let ids: Vec<LinkId> = self.node.links.keys().copied().collect();
-        let (now_ms, config) = (self.now_ms, self.node.config.clone());
-        for id in ids {
+        let (now_ms, config) = (self.now_ms, &self.node.config);
+        let (handshake_ms, dead_ms, idle_ms) = (config.handshake_ms, config.dead_ms, config.idle_ms);
+        for id in self.node.links.moved() {
             let Some(link) = self.link(id) else { continue };
             if !link.is_ready() {
-                if link.opened_ms + config.handshake_ms <= now_ms {
+                if link.opened_ms + handshake_ms <= now_ms {
                     self.part(id, part("timeout", "the handshake took too long"));
                 }
-            } else if link.heard_ms + config.dead_ms <= now_ms {
+            } else if link.heard_ms + dead_ms <= now_ms {
                 self.part(id, part("timeout", "nothing was heard for too long"));
-            } else if link.heard_ms.max(link.pinged_ms) + config.idle_ms <= now_ms {
+            } else if link.heard_ms.max(link.pinged_ms) + idle_ms <= now_ms {
                 link.pinged_ms = now_ms;
                 self.send(id, &Message::Ping(now_ms));
             }
@@ -52,7 +56,8 @@ impl<R: Replica> Step<'_, R> {
     /// A summary that was not answered in time counts as unanswered; the next comparison begins anew.
     fn forget_unanswered(&mut self) {
         let now_ms = self.now_ms;
-        for link in self.node.links.values_mut() {
+        for id in self.node.links.moved() {
+            let Some(link) = self.link(id) else { continue };
             let late = |asked_ms: &u64| *asked_ms <= now_ms;
             if link.exchange.asked_ms.as_ref().is_some_and(late) {
                 link.exchange.asked_ms = None;
@@ -64,7 +69,8 @@ impl<R: Replica> Step<'_, R> {
     /// Where nothing was acknowledged for too long, frames were lost, or their acknowledgement was.
     fn free_windows(&mut self) {
         let (now_ms, acknowledge_ms) = (self.now_ms, self.node.config.acknowledge_ms);
-        for link in self.node.links.values_mut().filter(|link| link.unacknowledged > 0) {
+        for id in self.node.links.moved() {
+            let Some(link) = self.link(id).filter(|link| link.unacknowledged > 0) else { continue };
             if link.acknowledged_ms + acknowledge_ms <= now_ms {
                 link.take_back_sent();
             }
@@ -95,7 +101,7 @@ impl<R: Replica> Step<'_, R> {
     }
 
     fn some_link(&mut self) -> Option<LinkId> {
-        let ready = self.node.ready();
+        let ready = self.node.links.ready();
         self.node.random.pick(ready)
     }
 
@@ -108,7 +114,9 @@ impl<R: Replica> Step<'_, R> {
             match command {
                 GossipCommand::Dial(address) => self.effects.push(Effect::Dial(address)),
                 GossipCommand::Exchange(id) => {
-                    if let Some(link) = self.link(id) {
+                    let (news, rounds_ms) = (self.node.pushed, FRESH_ROUNDS * self.node.config.gossip.interval_ms);
+                    let now_ms = self.now_ms;
+                    if let Some(link) = self.link(id).filter(|link| !link.exchange.is_fresh(news, now_ms, rounds_ms)) {
                         link.exchange.wanted = true;
                     }
                 }
@@ -149,14 +157,12 @@ impl<R: Replica> Step<'_, R> {
         }
         let node = &*self.node;
         let config = &node.config;
-        let mut times = Vec::new();
-        for link in node.links.values() {
-            link_times(link, config, self.now_ms, &mut times);
-        }
-        if node.links.values().any(Link::is_ready) {
+        let mut times: Vec<u64> = node.links.wake_at().into_iter().collect();
+        if node.links.ready_count() > 0 {
             times.push(node.clocks.words_ms);
         }
         times.extend(node.gossip.wake_at());
+        times.extend(node.news.due_ms(node.pace_ms()));
         times.extend(node.notes.since_ms.map(|since| since + config.notes_ms));
         times.extend(node.waiting.wake_at());
         times.extend(node.searches.values().map(|search| search.deadline_ms));
@@ -169,23 +175,25 @@ impl<R: Replica> Step<'_, R> {
 }
 
 /// When this link next needs a look.
-fn link_times(link: &Link, config: &super::NodeConfig, now_ms: u64, times: &mut Vec<u64>) {
+pub(super) fn due_ms(link: &Link, config: &NodeConfig, now_ms: u64) -> u64 {
     if !link.is_ready() {
-        times.push(link.opened_ms + config.handshake_ms);
-        return;
+        return link.opened_ms + config.handshake_ms;
     }
-    times.push(link.heard_ms.max(link.pinged_ms) + config.idle_ms);
-    times.push(link.heard_ms + config.dead_ms);
-    times.extend(link.exchange.asked_ms);
-    times.extend((link.unacknowledged > 0).then_some(link.acknowledged_ms + config.acknowledge_ms));
-    times.extend(link.fetch.as_ref().map(|fetch| fetch.deadline_ms));
+    let silent_ms = link.heard_ms.max(link.pinged_ms) + config.idle_ms;
+    let mut due_ms = silent_ms.min(link.heard_ms + config.dead_ms);
+    let mut note = |at_ms: Option<u64>| due_ms = at_ms.map_or(due_ms, |at_ms| at_ms.min(due_ms));
+    note(link.exchange.asked_ms);
+    note((link.unacknowledged > 0).then_some(link.acknowledged_ms + config.acknowledge_ms));
+    note(link.fetch.as_ref().map(|fetch| fetch.deadline_ms));
     let idle = link.exchange.asked_ms.is_none() && link.fetch.is_none();
     if idle && (link.exchange.wanted || link.exchange.compare && link.claims.is_empty()) {
-        times.push((link.exchange.begun_ms + super::exchange::PAUSE_MS).max(link.back_off_ms));
+        note(Some((link.exchange.begun_ms + super::exchange::PAUSE_MS).max(link.back_off_ms)));
     }
     let idle = link.unsaid.is_empty() && link.serving.is_empty() && link.claims.is_empty() && link.later.is_empty();
     let waits = !idle || link.own_words;
     if waits {
-        times.extend([link.back_off_ms, link.announced_ms].into_iter().filter(|at| *at > now_ms));
+        note(Some(link.back_off_ms).filter(|at_ms| *at_ms > now_ms));
+        note(Some(link.announced_ms).filter(|at_ms| *at_ms > now_ms));
     }
+    due_ms
 }
