@@ -142,7 +142,7 @@ impl<R: Replica> Step<'_, R> {
 
     /// The ready links after those that were chosen last: a single one of them may have the words.
     fn links_in_turn(&mut self) -> Vec<LinkId> {
-        let (mut ready, last) = (self.node.ready(), self.node.clocks.words_link);
+        let (mut ready, last) = (self.node.links.ready(), self.node.clocks.words_link);
         let next = ready.iter().position(|id| *id > last).unwrap_or(0);
         ready.rotate_left(next);
         ready.truncate(self.node.config.gossip.fanout);
