@@ -203,6 +203,10 @@ impl Replica for SimReplica {
         ask!(self, replica => Replica::read_void(replica, log, from, bytes_max)).map(|segments| self.serving(segments))
     }
 
+    fn void_from(&self, log: &LogId) -> Result<Option<u64>, Fault> {
+        ask!(self, replica => Replica::void_from(replica, log))
+    }
+
     fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), Fault> {
         let (segments, reached) = ask!(self, replica => Replica::read_after(replica, position, bytes_max))?;
         let Some(lies) = &self.lies else { return Ok((segments, reached)) };

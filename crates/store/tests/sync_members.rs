@@ -74,6 +74,23 @@ fn a_link_that_is_up_when_its_peer_is_removed_ends_before_anything_more_is_said(
 }
 
 #[test]
+fn what_is_said_in_ignorance_of_a_removal_comes_with_all_that_its_author_had_seen() {
+    let ground = Ground::new();
+    let mut wires = team(&ground);
+    for number in 0..3 {
+        remember(wires.store(CLEO), &format!("late {number}"), "seen by Ada alone");
+    }
+    ground.agree(&[wires.store(ADA), wires.store(CLEO)]);
+    wires.store(FOUNDER).remove(wires.store(CLEO).replica()).unwrap();
+    remember(wires.store(ADA), "honest", "after Cleo's words, which are void now");
+    wires.link(ADA, FOUNDER);
+    wires.pass(60_000);
+    assert_eq!(content(wires.store(FOUNDER), "honest").as_deref(), Some("after Cleo's words, which are void now"));
+    assert_eq!(content(wires.store(ADA), "late 0"), None);
+    assert!(wires.agree(&[FOUNDER, ADA]));
+}
+
+#[test]
 fn the_step_that_brings_a_removal_answers_the_removed_one_no_more() {
     let ground = Ground::new();
     let mut wires = team(&ground);

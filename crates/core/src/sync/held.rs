@@ -156,6 +156,10 @@ impl<R: Replica> Replica for Held<'_, R> {
         self.inner.read_void(log, from, bytes_max)
     }
 
+    fn void_from(&self, log: &LogId) -> Result<Option<u64>, R::Error> {
+        self.inner.void_from(log)
+    }
+
     fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), R::Error> {
         let (segments, reached) = self.inner.read_after(position, bytes_max)?;
         Ok((clip_segments(segments, self.limit()?), reached))

@@ -135,6 +135,12 @@ pub trait Replica {
         Ok(Vec::new())
     }
 
+    /// From where on a log is void here, by a proof or by a removal. Void operations are told of by no state; whoever
+    /// depends on one has it found for him.
+    fn void_from(&self, log: &LogId) -> Result<Option<u64>, Self::Error> {
+        Ok(self.state(log)?.and_then(|state| state.cut))
+    }
+
     /// Segments that arrived after a position, in order, of about so many bytes; and the position reached.
     fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), Self::Error>;
 

@@ -71,6 +71,10 @@ impl Replica for Speaker<'_> {
         self.0.read(|connection| void_words(&self.0.tables(connection), log, from, bytes_max))
     }
 
+    fn void_from(&self, log: &LogId) -> Result<Option<u64>, StoreError> {
+        self.0.read(|connection| reads::void_from(connection, log))
+    }
+
     fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), StoreError> {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         self.0.read(|connection| {

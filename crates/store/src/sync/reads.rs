@@ -35,7 +35,14 @@ pub(super) fn role_of(connection: &Connection, key: &ReplicaKey) -> Result<Optio
     role.map(known).transpose()
 }
 
-/// The first place of a log that is void.
+/// From where on a proof or a removal makes a log void.
+pub(super) fn void_from(connection: &Connection, log: &LogId) -> Result<Option<u64>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT cut FROM log WHERE id = ?1")?;
+    let cut: Option<Option<i64>> = statement.query_row([log.as_bytes()], |row| row.get(0)).optional()?;
+    Ok(cut.flatten().map(i64::unsigned_abs))
+}
+
+/// Where that of a log ends which counts.
 fn end_of(connection: &Connection, number: LogNumber) -> Result<u64, StoreError> {
     let sql = "SELECT s.count FROM log l JOIN log_state s ON s.id = l.id WHERE l.number = ?1";
     let count: Option<i64> = connection.prepare_cached(sql)?.query_row([number], |row| row.get(0)).optional()?;

@@ -256,8 +256,7 @@ impl<R: Replica> Step<'_, R> {
     }
 
     pub(super) fn is_void(&self, log: &LogId, place: u64) -> Result<bool, R::Error> {
-        let cut = self.replica.state(log)?.and_then(|state| state.cut);
-        Ok(cut.is_some_and(|cut| cut <= place))
+        Ok(self.replica.void_from(log)?.is_some_and(|cut| cut <= place))
     }
 
     /// A run does not join what is here: either something between is missing, or it is of another branch.
