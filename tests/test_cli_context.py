@@ -51,6 +51,14 @@ def test_words_without_roles_become_one_turn(chrysalis, tmp_path):
     assert chrysalis("context", "resume", identity).out == "user: The gauge sticks.\n\nAsk Ines.\n"
 
 
+def test_what_has_no_title_is_named_by_how_it_begins(chrysalis):
+    chrysalis("context", "save", "-", stdin=TALK.replace("Which cone?", "Which cone " + "and which clay " * 9))
+    (entry,) = chrysalis("context", "list", "--json").json["crystals"]
+    assert entry["task"].startswith("Which cone and which clay")
+    assert entry["task"].endswith("…")
+    assert len(entry["task"]) <= 80
+
+
 def test_saving_tells_people_what_became_of_it(chrysalis):
     out = chrysalis("context", "save", "-", stdin=TALK, terminal=True).out
     assert out.startswith("saved ")

@@ -79,7 +79,9 @@ def save(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="The task in a line.", show_default="the transcript's title", rich_help_panel=_TASK),
+        typer.Option(
+            help="The task in a line.", show_default="the transcript's title, or how it begins", rich_help_panel=_TASK
+        ),
     ] = None,
     status: Annotated[str, typer.Option(help="active, blocked, done or any word.", rich_help_panel=_TASK)] = "active",
     done: Annotated[
@@ -123,7 +125,7 @@ def save(
       cat notes.txt | chrysalis context save - --ttl 7d
     """
     found = read_window(source, format, conversation)
-    state = TaskState(found.title if task is None else task, **given(status=status, done=done, next_steps=next_step))
+    state = TaskState(found.name if task is None else task, **given(status=status, done=done, next_steps=next_step))
     arguments = given(focus_hints=focus, working_memory=metadata(note), branch_reason=reason)
     arguments |= {"task_state": state, "ttl": duration(ttl), "pinned": cherished, "thread": thread or found.id or None}
     engine = given(budget_tokens=budget)

@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Final, Literal, TypeAlias
 
 from chrysalis_memory.cli.moving import as_file
@@ -24,6 +25,9 @@ Format: TypeAlias = Literal["auto", "claude-code", "chatgpt", "json", "text"]
 
 TEXT_BYTES_MAX: Final = 16 << 20
 """Largest text, and largest window as JSON: more than any model reads. Transcripts have bounds of their own."""
+
+NAME_LETTERS_MAX: Final = 80
+"""The name of a conversation that has no title: a line of a list."""
 
 TITLES_SHOWN: Final = 12
 """Conversations that a question which one is meant lists."""
@@ -43,6 +47,12 @@ class Found:
     id: str = ""
     title: str = ""
     left_out: tuple[ImportProblem, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The title, or else how the first turn of a user begins."""
+        asked = (turn.content for turn in self.window.turns if turn.role == "user" and turn.content.strip())
+        return self.title or shorten(next(asked, "")[:1_000], NAME_LETTERS_MAX, placeholder="…")
 
 
 def read_window(source: str, format: Format = "auto", conversation: str | None = None) -> Found:
