@@ -1,7 +1,7 @@
 """Policies at work between real stores: what is held, when it leaves, and what is checked."""
 
-import sqlite3
-from contextlib import closing
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +11,11 @@ from memory_cases import eventually
 from network_cases import knows, store
 
 HERE = "127.0.0.1:0"
+SPOIL = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1], timeout=30) as database:
+    database.execute("UPDATE operation SET signature = zeroblob(64) WHERE memory IS NOT NULL")
+"""
 QUICK = SyncConfig(gossip=GossipConfig(anti_entropy_ms=1_000, interval_ms=100))
 
 
@@ -111,8 +116,8 @@ def test_a_check_in_that_finds_a_signature_damaged_says_so(tmp_path):
     ):
         note = b.remember("said once")
         assert eventually(lambda: knows(a, "once"), 60)
-        with closing(sqlite3.connect(tmp_path / "b" / "chrysalis.db", timeout=30)) as database, database:
-            database.execute("UPDATE operation SET signature = zeroblob(64) WHERE memory IS NOT NULL")
+        # Another process, because two libraries of SQLite in one take each other's locks away.
+        subprocess.run([sys.executable, "-c", SPOIL, tmp_path / "b" / "chrysalis.db"], check=True, timeout=120)
         # What comes of a memory has all of that memory verified.
         a.update(note.id, content="said otherwise")
         assert eventually(lambda: b.status().counters.get("unverified", 0) >= 1, 60)
