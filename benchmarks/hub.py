@@ -283,12 +283,15 @@ def from_one_to_another(ground: Ground) -> list[Row]:
 def _recalled(ground: Ground, rounds: int) -> list[float]:
     with ExitStack() as stack:
         server = stack.enter_context(hub(ground.new("hub")))
-        ada, bob = (stack.enter_context(store(ground.new(name))) for name in ("ada", "bob"))
-        for memory in (ada, bob):
-            stack.callback(Network(memory, peers=[server.url]).start().stop)
+        ada, bob = (stack.enter_context(_linked(ground.new(name), server.url)) for name in ("ada", "bob"))
         ada.remember("warm")
         until(lambda: bob.stats().memories == 1)
         return [_round(ada, bob, number) for number in range(rounds)]
+
+
+def _linked(folder: Path, url: str) -> ChrysalisMemory:
+    """A store as an agent opens it: on disk when a write returns, and its links hear of each write at once."""
+    return ChrysalisMemory(folder, agent_id=folder.name, space="bench", embedder="none", peers=[url])
 
 
 def _round(ada: ChrysalisMemory, bob: ChrysalisMemory, number: int) -> float:
