@@ -1,10 +1,30 @@
-"""What the test of several processes runs in the other processes; a module of its own, so that they can import it."""
+"""Several processes for tests, and what they run; a module of its own, so that they can import it."""
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+import pytest
+
 from chrysalis_memory import ChrysalisMemory
+
+WITHIN_S = 120
+WORKERS = 4
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPoolExecutor]:
+    """Processes that began on their own, as other programs do, and not as copies of this one."""
+    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def together(pool: ProcessPoolExecutor, call: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+    running = [pool.submit(call, *one) for one in arguments]
+    return [one.result(timeout=WITHIN_S) for one in running]
 
 
 def write(path: str, worker: int, count: int) -> list[str]:

@@ -1,7 +1,6 @@
 """Many processes on one ghost: nothing lost, nothing torn, nobody accepted twice."""
 
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
@@ -10,20 +9,7 @@ from chrysalis_memory.errors import StoreLocked
 from chrysalis_memory.ghost import GhostCache
 from chrysalis_memory.ghost import files as ghost_files
 from ghost_cases import wait_for
-
-WITHIN_S = 120
-WORKERS = 4
-
-
-@pytest.fixture(scope="module")
-def processes():
-    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool
-
-
-def together(processes, call, arguments):
-    running = [processes.submit(call, *one) for one in arguments]
-    return [one.result(timeout=WITHIN_S) for one in running]
+from process_cases import WITHIN_S, WORKERS, together
 
 
 def test_no_pheromone_of_four_processes_is_lost(processes, tmp_path):

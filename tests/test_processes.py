@@ -1,32 +1,16 @@
 """Several processes on one store: nothing lost, everything seen, every chain whole."""
 
-import multiprocessing
 import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
 import process_cases
 from chrysalis_memory import ChrysalisMemory, NotFound
 from memory_cases import contents
-
-WITHIN_S = 120
-WORKERS = 4
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """Processes that began on their own, as other programs do, and not as copies of this one."""
-    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool
-
-
-def together(processes, call, arguments):
-    running = [processes.submit(call, *one) for one in arguments]
-    return [one.result(timeout=WITHIN_S) for one in running]
+from process_cases import WITHIN_S, WORKERS, together
 
 
 def test_four_writers_lose_nothing_and_a_reader_sees_all_of_it(processes, tmp_path):
