@@ -85,7 +85,8 @@ class AuditLog:
 
 
 def _after_torn(descriptor: int, size: int) -> bytes:
-    """What ends the line that a killed process or a full disk left half written, so that it swallows no other."""
+    """What ends the line that a killed process or a full disk left half written, so that it swallows no other. While
+    another process is writing it may look so as well: then an empty line comes of it, which readers leave out."""
     if size == 0:
         return b""
     os.lseek(descriptor, size - 1, os.SEEK_SET)
