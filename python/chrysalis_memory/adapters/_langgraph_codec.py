@@ -34,9 +34,9 @@ __all__ = [
     "Write",
     "checkpoint_id",
     "in_groups",
-    "name_of",
     "read_writes",
     "tag",
+    "tagged",
     "words_of",
     "write_key",
     "write_parts",
@@ -249,9 +249,9 @@ def checkpoint_id(config: RunnableConfig | None) -> str | None:
     return None if config is None else get_checkpoint_id(config)
 
 
-def name_of(memory: Memory) -> str | None:
-    """The checkpoint that a crystal says it holds."""
-    prefix = tag("checkpoint", "")
+def tagged(memory: Memory, kind: str) -> str | None:
+    """What a crystal's tag of this kind names, its checkpoint or its namespace; long namespaces as their digest."""
+    prefix = tag(kind, "")
     return next((one.removeprefix(prefix) for one in memory.tags if one.startswith(prefix)), None)
 
 

@@ -35,9 +35,9 @@ from chrysalis_memory.adapters._langgraph_codec import (
     Write,
     checkpoint_id,
     in_groups,
-    name_of,
     read_writes,
     tag,
+    tagged,
     words_of,
     write_key,
     write_parts,
@@ -48,6 +48,7 @@ from chrysalis_memory.context._crystal_codec import read_crystal
 from chrysalis_memory.context._threads import AnyMemory
 from chrysalis_memory.context.crystal import CRYSTAL_TTL, StateCrystal, TaskState, new_crystal_id
 from chrysalis_memory.context.crystals import Crystals
+from chrysalis_memory.context.entry import CrystalEntry
 from chrysalis_memory.context.tokens import estimate_tokens
 from chrysalis_memory.errors import Malformed, NotFound, TooLarge
 from chrysalis_memory.records import Duration
@@ -112,10 +113,13 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
         said = get_serializable_checkpoint_metadata(config, metadata)
         saved = Saved(place, checkpoint["id"], parent, self.serde.dumps_typed(checkpoint), self.serde.dumps_typed(said))
         crystal = self._crystal(saved, checkpoint, said, self._find(place, parent))
+        tags = [tag("checkpoint", saved.id), tag("namespace", place.namespace)]
+        if isinstance(run := said.get("run_id"), str) and run:
+            tags.append(tag("run", run))
         with self._lock:
             known = self._find(place, saved.id)
             writes = {} if known is None else writes_in(known.metadata)
-            self._save(crystal, saved, said, writes | self._early.pop((place, saved.id), {}))
+            self._save(crystal, tags, writes | self._early.pop((place, saved.id), {}))
         if known is not None:
             self._forget([known.id], "written again")
         return place.config(saved.id)
@@ -125,7 +129,9 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
     ) -> StateCrystal:
         """The checkpoint as a crystal; a fork is a branch of it."""
         forked = said.get("source") == "fork"
-        before = None if parent is None else _readable(parent)
+        before = None if parent is None else CrystalEntry.of(parent)
+        if before is not None and before.problem is not None:
+            before = None
         summary = words_of(checkpoint["channel_values"])
         return StateCrystal(
             new_crystal_id(),
@@ -143,10 +149,7 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
             thread=saved.place.thread,
         )
 
-    def _save(self, crystal: StateCrystal, saved: Saved, said: Mapping[str, Any], writes: Mapping[str, Any]) -> None:
-        tags = [tag("checkpoint", saved.id), tag("namespace", saved.place.namespace)]
-        if isinstance(run := said.get("run_id"), str) and run:
-            tags.append(tag("run", run))
+    def _save(self, crystal: StateCrystal, tags: Iterable[str], writes: Mapping[str, Any]) -> None:
         self._crystals.save(crystal, scope=self.scope, tags=tags)
         self._add(crystal.crystal_id, writes)
 
@@ -256,8 +259,7 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
                 thread=place.thread,
             )
             copies[crystal.crystal_id] = copied.crystal_id
-            said = self.serde.loads_typed(saved.metadata)
-            self._save(copied, replace(saved, place=place), said, writes_in(memory.metadata))
+            self._save(copied, memory.tags, writes_in(memory.metadata))
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Forgets checkpoints of these threads: all but the newest of each namespace (`keep_latest`), or all
@@ -272,11 +274,11 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
     def _needed(self, named: Found) -> set[str]:
         """The newest checkpoint of each namespace, and those before it as far as its delta channels need them."""
         kept: set[str] = set()
-        namespaces: set[str] = set()
+        namespaces: set[str | None] = set()
         for name, crystal in named:
             memory = self.memory.get(crystal)
-            found = None if memory is None else self._tuple(memory)
-            if found is None or (namespace := Place.of(found.config).namespace) in namespaces:
+            namespace = None if memory is None else tagged(memory, "namespace")
+            if memory is None or namespace in namespaces or (found := self._tuple(memory)) is None:
                 continue
             namespaces.add(namespace)
             kept.add(name)
@@ -313,7 +315,7 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
         until one brings no greater id."""
         greatest, offset = None, 0
         while page := self._list(place.thread, [tag("namespace", place.namespace)], offset, _AT_ONCE):
-            names = [name for name in map(name_of, page) if name is not None]
+            names = [name for name in (tagged(one, "checkpoint") for one in page) if name is not None]
             if greatest is not None and max(names, default="") <= greatest:
                 break
             greatest = max([*names, greatest or ""]) or None
@@ -327,7 +329,7 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
         while page := self._list(thread, tags, offset, _AT_ONCE):
             offset += len(page)
             for memory in page:
-                if (name := name_of(memory)) is not None:
+                if (name := tagged(memory, "checkpoint")) is not None:
                     found.setdefault((name, frozenset(memory.tags) | {memory.thread or ""}), memory.id)
         return sorted(((name, crystal) for (name, _), crystal in found.items()), reverse=True)
 
