@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 
 from chrysalis_memory import AgentMemory, ChrysalisMemory, NotFound, TooLarge
 from chrysalis_memory.adapters.langgraph import ChrysalisSaver
+from chrysalis_memory.context.crystal import new_crystal_id
 from chrysalis_memory.context.crystals import Crystals
 
 
@@ -231,6 +232,18 @@ def test_a_checkpoint_that_somebody_spoiled_is_passed_over(memory: ChrysalisMemo
     memory.update(spoiled.id, metadata={"crystal": header})
     assert saver.get_tuple(at_thread("t")).checkpoint["channel_values"] == {"topic": "good"}
     assert [one.checkpoint["id"] for one in saver.list(at_thread("t"))] == ["1"]
+
+
+def test_a_crystal_that_only_says_that_it_holds_a_checkpoint_is_passed_over(memory: ChrysalisMemory) -> None:
+    saver = ChrysalisSaver(memory)
+    put(saver, "t", "1", topic="good")
+    (good,) = memory.list(tags=["checkpoint:1"])
+    tags = ["checkpoint:2" if tag == "checkpoint:1" else tag for tag in good.tags]
+    empty = replace(Crystals(memory).get(good.id), crystal_id=new_crystal_id(), working_memory={})
+    Crystals(memory).save(empty, scope=good.scope, tags=tags)
+    saver.copy_thread("t", "u")
+    for thread in ("t", "u"):
+        assert [one.checkpoint["id"] for one in saver.list(at_thread(thread))] == ["1"]
 
 
 @pytest.mark.parametrize(

@@ -244,9 +244,9 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
         copies: dict[str, str] = {}
         for _, source in reversed(self._named(source_thread_id)):
             memory = self.memory.get(source)
-            if memory is None or (crystal := _readable(memory)) is None:
+            if memory is None or (read := _readable(memory)) is None:
                 continue
-            saved = Saved.from_values(crystal.working_memory.get("langgraph"))
+            crystal, saved = read
             place = replace(saved.place, thread=str(target_thread_id))
             if self._find(place, saved.id) is not None:
                 continue
@@ -335,21 +335,18 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
 
     def _tuple(self, memory: Memory) -> CheckpointTuple | None:
         """The checkpoint in a crystal; None, and a line in the log, for one that can't be read or has not all come."""
-        crystal = _readable(memory)
-        if crystal is None:
+        read = _readable(memory)
+        if read is None:
             return None
-        try:
-            saved = Saved.from_values(crystal.working_memory.get("langgraph"))
-            writes = read_writes(memory.metadata)
-        except _UNREADABLE as error:
-            _LOG.warning("a checkpoint can't be read and is passed over: %s", error)
-            return None
+        _, saved = read
         return CheckpointTuple(
             config=saved.place.config(saved.id),
             checkpoint=self.serde.loads_typed(saved.checkpoint),
             metadata=self.serde.loads_typed(saved.metadata),
             parent_config=None if saved.parent is None else saved.place.config(saved.parent),
-            pending_writes=[(one.task, one.channel, self.serde.loads_typed(one.value)) for one in writes],
+            pending_writes=[
+                (one.task, one.channel, self.serde.loads_typed(one.value)) for one in read_writes(memory.metadata)
+            ],
         )
 
     def _forget(self, ids: Iterable[str], reason: str) -> None:
@@ -409,11 +406,13 @@ class ChrysalisSaver(BaseCheckpointSaver[int]):
         await asyncio.to_thread(self.prune, thread_ids, strategy=strategy)
 
 
-def _readable(memory: Memory) -> StateCrystal | None:
+def _readable(memory: Memory) -> tuple[StateCrystal, Saved] | None:
+    """A crystal and the checkpoint in it; None, and a line in the log, where one of the two can't be read."""
     try:
-        return read_crystal(memory)
+        crystal = read_crystal(memory)
+        return crystal, Saved.from_values(crystal.working_memory.get("langgraph"))
     except _UNREADABLE as error:
-        _LOG.warning("a crystal can't be read and is passed over: %s", error)
+        _LOG.warning("a checkpoint can't be read and is passed over: %s", error)
         return None
 
 
