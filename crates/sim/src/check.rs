@@ -5,14 +5,12 @@ use std::path::Path;
 
 use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey};
 use chrysalis_core::sync::replica::{LogState, Replica as _};
-use chrysalis_store::row::unpack;
 
 use crate::check_voices::{members, votes};
 use crate::deed::{Given, Promise};
 use crate::difference::difference;
-use crate::failure::Failure;
-use crate::in_memory;
-use crate::machine::{Machine, Owner};
+use crate::failure::{Failure, Found};
+use crate::machine::Owner;
 use crate::replica::SimReplica;
 use crate::run::Run;
 
@@ -21,8 +19,6 @@ const STRANGER_FRAME_BYTES_MAX: usize = 512;
 
 /// Findings of one kind that are listed: one is enough to look into.
 const LISTED_MAX: usize = 5;
-
-pub(crate) type Found = Result<Vec<String>, Failure>;
 
 /// Everything that does not hold.
 ///
@@ -54,25 +50,18 @@ pub fn check(run: &Run) -> Found {
     Ok(found)
 }
 
-/// Honest machines and their replicas.
-pub(crate) fn judged(run: &Run) -> Vec<(usize, &Machine, &SimReplica)> {
-    let machines = run.cluster.world.machines.iter().enumerate().filter(|(_, machine)| machine.is_judged());
-    machines.filter_map(|(number, machine)| Some((number, machine, &machine.running.as_ref()?.replica))).collect()
-}
-
-/// Within the time all honest replicas have the same logs.
 fn convergence(run: &Run) -> Found {
     if run.agreed_ms.is_some() {
         return Ok(Vec::new());
     }
     let mut found = vec!["the honest replicas have not come to agree".to_owned()];
     let mut all: BTreeMap<LogId, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
-    for (number, _, replica) in judged(run) {
+    for (number, _, replica) in run.judged() {
         for state in replica.true_states()? {
             all.entry(state.log).or_default().entry(shown(&state)).or_default().push(number);
         }
     }
-    let count = judged(run).len();
+    let count = run.judged().len();
     for (log, states) in all {
         let whole = states.len() == 1 && states.values().all(|machines| machines.len() == count);
         if !whole {
@@ -105,7 +94,7 @@ fn surprises(run: &Run) -> Found {
 fn same_memories(run: &Run) -> Found {
     let mut found = Vec::new();
     let (mut digest, mut documents) = (None, None);
-    for (number, _, replica) in judged(run) {
+    for (number, _, replica) in run.judged() {
         if let Some(stored) = replica.stored() {
             let own = stored.store.logical_digest()?;
             match digest {
@@ -132,7 +121,7 @@ fn same_memories(run: &Run) -> Found {
 /// No honest member is proven guilty, but by its own accident.
 fn guilt(run: &Run) -> Found {
     let mut guilty: BTreeSet<ReplicaKey> = BTreeSet::new();
-    for (_, _, replica) in judged(run) {
+    for (_, _, replica) in run.judged() {
         let cut: Vec<LogId> =
             replica.true_states()?.iter().filter(|one| one.cut.is_some()).map(|one| one.log).collect();
         guilty.extend(replica.proofs(&cut)?.iter().map(|proof| proof.replica));
@@ -149,7 +138,7 @@ fn proofs(run: &Run) -> Found {
     for ((log, place), signed) in run.signed.iter().filter(|(_, signed)| signed.len() > 1) {
         let wanted: Vec<Fingerprint> = signed.iter().copied().collect();
         let mut seen: BTreeSet<Fingerprint> = BTreeSet::new();
-        for (_, _, replica) in judged(run) {
+        for (_, _, replica) in run.judged() {
             seen.extend(replica.find(&wanted)?.iter().map(|operation| operation.fingerprint()));
         }
         if seen.len() > 1 {
@@ -159,7 +148,7 @@ fn proofs(run: &Run) -> Found {
     }
     let mut found = Vec::new();
     for (log, place) in lowest {
-        for (number, _, replica) in judged(run) {
+        for (number, _, replica) in run.judged() {
             let cut = replica.state(&log)?.and_then(|state| state.cut);
             if cut.is_none_or(|cut| cut > place) {
                 found.push(format!(
@@ -177,8 +166,8 @@ pub(crate) fn promises(run: &Run) -> Found {
     let holds = |given: &&Given| given.outlasts || !removed(given.by);
     let kept: Vec<&Given> = run.promises.iter().filter(holds).collect();
     let mut found = Vec::new();
-    for (number, _, replica) in judged(run) {
-        let tags = read(replica)?;
+    for (number, _, replica) in run.judged() {
+        let tags = replica.tags()?;
         for Given { by, promise, .. } in &kept {
             let gone = run.gone.contains_key(promise.id());
             let broken = match promise {
@@ -195,29 +184,12 @@ pub(crate) fn promises(run: &Run) -> Found {
     Ok(found)
 }
 
-/// The tags of every memory that can be read.
-pub(crate) fn read(replica: &SimReplica) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-    if let Some(memory) = replica.memory() {
-        let documents = in_memory::documents(memory, None);
-        let live = documents.into_iter().filter(|(_, document)| document.is_live());
-        return Ok(live.map(|(id, document)| (id.to_string(), document.tags().map(str::to_owned).collect())).collect());
-    }
-    let Some(stored) = replica.stored() else { return Ok(BTreeMap::new()) };
-    let rows = stored.store.list(&Default::default(), chrysalis_store::Order::Created, false, 100_000, 0)?;
-    let mut all = BTreeMap::new();
-    for row in rows {
-        let tags = unpack(row.tags.as_deref())?.into_iter().map(str::to_owned).collect();
-        all.insert(row.id, tags);
-    }
-    Ok(all)
-}
-
 /// What was forgotten, faded, or said in a void branch stands in no file.
 fn erasure(run: &Run) -> Found {
     let mut found = Vec::new();
     let mut wanted: Vec<String> = run.gone.keys().map(|id| format!("zq{id}q")).collect();
     wanted.sort();
-    for (number, machine, replica) in judged(run) {
+    for (number, machine, replica) in run.judged() {
         if replica.stored().is_none() {
             continue;
         }
@@ -299,7 +271,8 @@ fn strangers(run: &Run) -> Found {
 
 /// A store that makes its views again reads as before, and every byte of it holds.
 fn rebuilding(run: &Run) -> Found {
-    let stores: Vec<_> = judged(run).into_iter().filter_map(|(number, _, one)| Some((number, one.stored()?))).collect();
+    let stores: Vec<_> =
+        run.judged().into_iter().filter_map(|(number, _, one)| Some((number, one.stored()?))).collect();
     let mut found = Vec::new();
     // One, by the seed: all of them hold the same.
     let Some((number, stored)) = stores.get(run.cluster.world.trace() as usize % stores.len().max(1)) else {

@@ -3,9 +3,8 @@
 use chrysalis_core::id::ReplicaKey;
 use chrysalis_store::Ballots;
 
-use crate::check::{Found, judged, read};
 use crate::deed::{Given, Promise};
-use crate::failure::Failure;
+use crate::failure::{Failure, Found};
 use crate::machine::Owner;
 use crate::run::{BALLOT, HONEST, Run};
 use crate::stored::Stored;
@@ -13,11 +12,11 @@ use crate::stored::Stored;
 /// What somebody said whose membership had ended is read nowhere, and all know whose membership has.
 pub(crate) fn members(run: &Run) -> Found {
     let mut found = Vec::new();
-    for (number, _, replica) in judged(run) {
+    for (number, _, replica) in run.judged() {
         let Some(stored) = replica.stored() else { continue };
         let members = stored.store.members()?;
         let ended = |key: &ReplicaKey| members.iter().any(|member| member.replica == *key && member.is_removed);
-        let readable = read(replica)?;
+        let readable = replica.tags()?;
         for (key, id) in run.unheard.iter().filter(|(key, _)| ended(key)) {
             if readable.contains_key(id) {
                 found.push(format!("machine {number} reads {id}, which {key:?} said when it was a member no more"));
@@ -31,7 +30,7 @@ pub(crate) fn members(run: &Run) -> Found {
 pub(crate) fn votes(run: &Run) -> Found {
     let mut found = Vec::new();
     let stores: Vec<(usize, &Stored)> =
-        judged(run).into_iter().filter_map(|(number, _, one)| Some((number, one.stored()?))).collect();
+        run.judged().into_iter().filter_map(|(number, _, one)| Some((number, one.stored()?))).collect();
     let Some((first, reference)) = stores.first() else { return Ok(found) };
     for made in run.made.iter().map(|made| made.id.as_str()) {
         let Some(expected) = ballots(reference, made)? else { continue };

@@ -1,6 +1,6 @@
 //! A disk that runs full, and a process that is killed in the middle of a write.
 
-use crate::replica::Fault;
+use crate::failure::Fault;
 
 /// Which side of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use chrysalis_store::StoreError;
+
 /// A reason in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Failure(pub String);
@@ -20,8 +22,8 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-impl From<chrysalis_store::StoreError> for Failure {
-    fn from(error: chrysalis_store::StoreError) -> Self {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         Self(format!("a store: {error:?}"))
     }
 }
@@ -32,8 +34,34 @@ impl From<chrysalis_core::Refusal> for Failure {
     }
 }
 
-impl From<crate::replica::Fault> for Failure {
-    fn from(fault: crate::replica::Fault) -> Self {
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
         Self(format!("a replica: {fault:?}"))
     }
 }
+
+/// Why a simulated replica could not do what it was asked.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The disk is full, for a while.
+    Full,
+    /// The process was killed in the middle of it.
+    Killed,
+    /// A fault that nobody planned: a mistake that the simulation has found.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<std::convert::Infallible> for Fault {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// What does not hold, a sentence each.
+pub(crate) type Found = Result<Vec<String>, Failure>;

@@ -10,8 +10,8 @@ use chrysalis_core::payload::{Attest, Change, Field, Payload, Score, Value, Writ
 use chrysalis_core::sync::memory::MemoryReplica;
 
 use crate::deed::Deed;
+use crate::planted::Planted;
 use crate::random::{Draw, Random};
-use crate::replica::Planted;
 
 /// Every memory, joined from the operations that count.
 pub fn documents(replica: &MemoryReplica, planted: Option<Planted>) -> BTreeMap<MemoryId, Document> {

@@ -19,6 +19,7 @@ pub mod machine;
 pub mod mangle;
 pub mod network;
 pub mod plan;
+pub mod planted;
 pub mod population;
 pub mod propagation;
 mod propagation_gossip;

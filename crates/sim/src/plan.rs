@@ -3,8 +3,8 @@
 use crate::lies::Habits;
 use crate::mangle::Manners;
 use crate::network::Weather;
+use crate::planted::Planted;
 use crate::random::{Draw, Random};
-use crate::replica::Planted;
 
 /// A plan. Numbers of faults are in so many of a thousand ticks; a tick is some milliseconds in which one agent acts.
 #[derive(Clone, Debug)]

@@ -1,39 +1,22 @@
 //! A replica as a simulated machine holds it: a real one, on a disk that can fail, and under a member who may lie.
 
+use std::collections::BTreeMap;
+
 use chrysalis_core::fork::Proof;
 use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey, Signature};
 use chrysalis_core::member::{Role, Space};
 use chrysalis_core::operation::Operation;
 use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::replica::{Intake, LogState, Mark, Offer, Outcome, Replica, Segment, Tip, Want};
-use chrysalis_store::{Speaker, StoreError};
+use chrysalis_store::Speaker;
+use chrysalis_store::row::unpack;
 
 use crate::disk::{Disk, Moment};
+use crate::failure::{Failure, Fault};
+use crate::in_memory;
 use crate::lies::Lies;
+use crate::planted::Planted;
 use crate::stored::Stored;
-
-/// Why a simulated replica could not do what it was asked.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// The disk is full, for a while.
-    Full,
-    /// The process was killed in the middle of it.
-    Killed,
-    /// A fault that nobody planned: a mistake that the simulation has found.
-    Store(StoreError),
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<std::convert::Infallible> for Fault {
-    fn from(never: std::convert::Infallible) -> Self {
-        match never {}
-    }
-}
 
 /// What keeps the operations.
 pub enum Kept {
@@ -41,17 +24,6 @@ pub enum Kept {
     Memory(Box<MemoryReplica>),
     /// A real store in a folder.
     Store(Box<Stored>),
-}
-
-/// A mistake that is put into a replica on purpose, to see that it is found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Planted {
-    /// Some operations, always the same, are said to be stored and are not.
-    LosesSome,
-    /// The last write to arrive wins, whatever it knew of the others.
-    LastArrivalWins,
-    /// What a write replaces is not looked at.
-    NothingDominates,
 }
 
 /// A replica, its disk's faults and its owner's lies.
@@ -109,6 +81,25 @@ impl SimReplica {
     /// Faults of the disk.
     pub fn true_states(&self) -> Result<Vec<LogState>, Fault> {
         ask!(self, replica => Replica::states(replica))
+    }
+
+    /// The tags of every memory that can be read.
+    pub(crate) fn tags(&self) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+        if let Some(memory) = self.memory() {
+            let documents = in_memory::documents(memory, None);
+            let live = documents.into_iter().filter(|(_, document)| document.is_live());
+            return Ok(live
+                .map(|(id, document)| (id.to_string(), document.tags().map(str::to_owned).collect()))
+                .collect());
+        }
+        let Some(stored) = self.stored() else { return Ok(BTreeMap::new()) };
+        let rows = stored.store.list(&Default::default(), chrysalis_store::Order::Created, false, 100_000, 0)?;
+        let mut all = BTreeMap::new();
+        for row in rows {
+            let tags = unpack(row.tags.as_deref())?.into_iter().map(str::to_owned).collect();
+            all.insert(row.id, tags);
+        }
+        Ok(all)
     }
 
     fn lying(&self, mut states: Vec<LogState>) -> Vec<LogState> {

@@ -7,11 +7,11 @@ use chrysalis_core::sync::message::{Address, Peer};
 use chrysalis_core::sync::node::{Effect, LinkId, Node, NodeEvent};
 use chrysalis_core::sync::session::{Opened, Phase};
 
+use crate::failure::Fault;
 use crate::machine::{Machine, Owner, Running};
 use crate::mangle::Mangler;
 use crate::network::{Fate, Network};
 use crate::random::{Draw, Random};
-use crate::replica::Fault;
 
 /// 2026-01-01 in ms since the Unix epoch: the true time when a simulation begins.
 pub const START_MS: u64 = 1_767_225_600_000;

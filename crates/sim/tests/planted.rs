@@ -5,8 +5,8 @@
 use chrysalis_sim::check::check;
 use chrysalis_sim::deed::{Given, Promise};
 use chrysalis_sim::plan::{Plan, Scenario};
+use chrysalis_sim::planted::Planted;
 use chrysalis_sim::random::Random;
-use chrysalis_sim::replica::Planted;
 use chrysalis_sim::report::simulate_plan;
 use chrysalis_sim::run::Run;
 

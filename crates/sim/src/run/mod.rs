@@ -17,9 +17,11 @@ use crate::cluster::Cluster;
 use crate::deed::Given;
 use crate::failure::Failure;
 use crate::in_memory;
+use crate::machine::Machine;
 use crate::plan::Plan;
+use crate::planted::Planted;
 use crate::random::{Draw, Random};
-use crate::replica::Planted;
+use crate::replica::SimReplica;
 
 pub use agents::{BALLOT, HONEST, words};
 
@@ -144,6 +146,12 @@ impl Run {
             self.end_what_is_due()?;
         }
         Ok(())
+    }
+
+    /// Honest machines and their replicas.
+    pub(crate) fn judged(&self) -> Vec<(usize, &Machine, &SimReplica)> {
+        let machines = self.cluster.world.machines.iter().enumerate().filter(|(_, machine)| machine.is_judged());
+        machines.filter_map(|(number, machine)| Some((number, machine, &machine.running.as_ref()?.replica))).collect()
     }
 
     fn memory(&self, number: usize) -> Option<&MemoryReplica> {
