@@ -1,5 +1,6 @@
 //! What goes wrong in a run, and when it ends.
 
+use chrysalis_core::id::LogId;
 use chrysalis_core::sync::replica::Replica as _;
 
 use super::{End, Run};
@@ -122,10 +123,13 @@ impl Run {
 
     fn restore(&mut self, number: usize) -> Result<(), Failure> {
         let Some(name) = self.backups.remove(&number) else { return Ok(()) };
-        if !self.is_known_elsewhere(number)? {
-            // Words that only the lost disk held are lost with it: nobody can promise them.
-            self.promises.retain(|given| given.by != number);
-        }
+        // What only the lost disk held is lost with it: nobody can promise it, nor know what it forgot.
+        let known = self.known_elsewhere(number)?;
+        let is_lost = |place: Option<(LogId, u64)>| {
+            place.zip(known).is_some_and(|((log, place), (own, count))| log == own && place >= count)
+        };
+        self.promises.retain(|given| !is_lost(given.place));
+        self.gone.retain(|_, place| !is_lost(*place));
         self.cluster.world.tell(|| format!("machine {number} is restored from {name}"));
         self.cluster.restore(number, &name)?;
         if self.plan.hasty && self.writers().contains(&number) {
@@ -134,22 +138,20 @@ impl Run {
         Ok(())
     }
 
-    /// Whether another honest machine has all that this one has said.
-    fn is_known_elsewhere(&self, number: usize) -> Result<bool, Failure> {
+    /// The log of a machine, and how many of its operations another honest machine has.
+    fn known_elsewhere(&self, number: usize) -> Result<Option<(LogId, u64)>, Failure> {
         let machines = &self.cluster.world.machines;
-        let Some(own) = &machines[number].running else { return Ok(false) };
-        let Some(opening) = own.replica.opening()? else { return Ok(false) };
+        let Some(own) = &machines[number].running else { return Ok(None) };
+        let Some(opening) = own.replica.opening()? else { return Ok(None) };
         let log = opening.header().log;
-        let said = own.replica.state(&log)?.map_or(0, |state| state.count);
+        let mut known = 0;
         for (other, machine) in machines.iter().enumerate() {
             let Some(running) = machine.running.as_ref().filter(|_| other != number && machine.is_judged()) else {
                 continue;
             };
-            if running.replica.state(&log)?.is_some_and(|state| state.count >= said) {
-                return Ok(true);
-            }
+            known = known.max(running.replica.state(&log)?.map_or(0, |state| state.count));
         }
-        Ok(false)
+        Ok(Some((log, known)))
     }
 
     pub(super) fn end_what_is_due(&mut self) -> Result<(), Failure> {
