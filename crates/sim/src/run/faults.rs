@@ -138,20 +138,25 @@ impl Run {
         Ok(())
     }
 
-    /// The log of a machine, and how many of its operations another honest machine has.
+    /// The log of a machine, and how many of the operations in it another honest machine has. Of a log that was continued
+    /// from an old copy before, others may have a branch that is longer, and not this one.
     fn known_elsewhere(&self, number: usize) -> Result<Option<(LogId, u64)>, Failure> {
         let machines = &self.cluster.world.machines;
         let Some(own) = &machines[number].running else { return Ok(None) };
         let Some(opening) = own.replica.opening()? else { return Ok(None) };
         let log = opening.header().log;
-        let mut known = 0;
-        for (other, machine) in machines.iter().enumerate() {
-            let Some(running) = machine.running.as_ref().filter(|_| other != number && machine.is_judged()) else {
-                continue;
-            };
-            known = known.max(running.replica.state(&log)?.map_or(0, |state| state.count));
+        let said = own.replica.state(&log)?.map_or(0, |state| state.count);
+        let others = machines.iter().enumerate().filter(|(other, machine)| *other != number && machine.is_judged());
+        let others: Vec<_> = others.filter_map(|(_, machine)| machine.running.as_ref()).collect();
+        for place in (0..said).rev() {
+            let here = own.replica.standing_at(&log, place)?;
+            for other in &others {
+                if other.replica.standing_at(&log, place)? == here {
+                    return Ok(Some((log, place + 1)));
+                }
+            }
         }
-        Ok(Some((log, known)))
+        Ok(Some((log, 0)))
     }
 
     pub(super) fn end_what_is_due(&mut self) -> Result<(), Failure> {
