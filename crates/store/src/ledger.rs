@@ -339,9 +339,12 @@ impl Tables<'_> {
         Ok(position)
     }
 
-    /// Notes that the own log has not named the newest operation of another one yet.
+    /// Notes that the own log has not named the newest operation of another one yet; unless it knows so much of that log
+    /// already, from a branch of it that stands here as headers alone.
     pub(crate) fn note_unseen(&self, log: LogNumber, sequence: u64, position: i64) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO unseen VALUES(?1, ?2, ?3)";
+        let sql = "INSERT OR REPLACE INTO unseen SELECT ?1, ?2, ?3
+                   WHERE coalesce((SELECT known FROM step WHERE log = (SELECT number FROM log WHERE own = 1)
+                                       AND other = ?1 ORDER BY sequence DESC LIMIT 1), -1) < ?2";
         self.connection.prepare_cached(sql)?.execute((log, sequence as i64, position))?;
         Ok(())
     }

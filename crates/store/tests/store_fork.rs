@@ -181,6 +181,33 @@ fn a_memory_reads_alike_whichever_branch_of_its_creators_log_came_first() {
 }
 
 #[test]
+fn a_branch_that_grows_to_where_another_is_known_already_is_named_no_second_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["one", "other", "left-first", "right-first"];
+    let [one, other, left_first, right_first] = names.map(|name| folder.path().join(name));
+    let store = open(&one);
+    say(&store, "before", "said before the copy");
+    store.close().unwrap();
+    copied_machine(&one, &other);
+    let (one, other) = (open(&one), open(&other));
+    let (left_first, right_first) = (open(&left_first), open(&right_first));
+    say(&one, "left", "said on the one side");
+    for count in 0..3 {
+        say(&other, &format!("right {count}"), "said on the other side");
+    }
+    exchange(&one, &left_first, folder.path());
+    exchange(&other, &right_first, folder.path());
+    say(&right_first, "right 2", "edited");
+    exchange(&right_first, &left_first, folder.path());
+    say(&left_first, "left", "edited by who knows of both branches");
+    say(&one, "left again", "said on the one side");
+    exchange(&one, &left_first, folder.path());
+    assert_eq!(left_first.verify(None, |_, _| ()).unwrap().problems, []);
+    left_first.rebuild().unwrap();
+    assert_eq!(left_first.verify(None, |_, _| ()).unwrap().problems, []);
+}
+
+#[test]
 fn clones_that_meet_count_each_use_once_and_keep_the_newest_vote() {
     let folder = tempfile::tempdir().unwrap();
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
