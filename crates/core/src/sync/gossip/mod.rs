@@ -6,7 +6,12 @@
 //! authors). What is told at once may be lost: announcements, exchanges while news spreads and a steady anti-entropy
 //! repair it. A hub tells everyone.
 
+mod calls;
+mod config;
+
 use std::collections::BTreeMap;
+
+pub use config::GossipConfig;
 
 use crate::id::ReplicaKey;
 
@@ -21,70 +26,6 @@ pub struct LinkId(pub u64);
 
 /// Peers in one message: a handful is enough to keep the views mixed.
 pub const PEERS_MAX: usize = 16;
-
-/// A link is not hung up before it was there for so many milliseconds: its other side came to learn of others.
-const SETTLED_MS: u64 = 10_000;
-/// Milliseconds between two looks at links that may be too many.
-const HANG_UP_MS: u64 = 1_000;
-
-/// How a replica gossips.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GossipConfig {
-    /// Links told at once, and links compared with in a round. Three: see [`rounds_estimate`].
-    pub fanout: usize,
-    /// Milliseconds of a round.
-    pub interval_ms: u64,
-    /// Milliseconds between two anti-entropy exchanges, at most; at least 1,000 or this, whichever is less.
-    pub anti_entropy_ms: u64,
-    /// Milliseconds between calls of a peer believed dead: so partitions heal.
-    pub revive_ms: u64,
-    /// Milliseconds between two lists of peers sent.
-    pub shuffle_ms: u64,
-    /// Known peers up to which a link is held to each.
-    pub peers_full_max: usize,
-    /// Links wished for above that: half of them called, half of them, on average, by others. Eight, since with five
-    /// a rumour takes one round more: see docs/gossip.md.
-    pub active_max: usize,
-    /// Links held at all, whoever called; above, some are hung up. No bound for a hub.
-    pub links_max: usize,
-    /// Addresses kept that peers announced.
-    pub known_max: usize,
-    /// Calls under way.
-    pub dials_max: usize,
-    /// Bytes that are told at once; more is announced only.
-    pub eager_bytes_max: usize,
-    /// Milliseconds to wait, after an announcement, for what others may be sending already.
-    pub graft_ms: u64,
-    /// Whether everyone linked is told at once: a hub.
-    pub eager_to_all: bool,
-}
-
-impl Default for GossipConfig {
-    fn default() -> Self {
-        Self {
-            fanout: 3,
-            interval_ms: 500,
-            anti_entropy_ms: 5_000,
-            revive_ms: 30_000,
-            shuffle_ms: 15_000,
-            peers_full_max: 64,
-            active_max: 8,
-            links_max: 128,
-            known_max: 128,
-            dials_max: 8,
-            eager_bytes_max: 4 * 1024,
-            graft_ms: 80,
-            eager_to_all: false,
-        }
-    }
-}
-
-impl GossipConfig {
-    /// A hub's: everyone is told, nobody is hung up on.
-    pub fn hub() -> Self {
-        Self { eager_to_all: true, links_max: usize::MAX, ..Self::default() }
-    }
-}
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -321,109 +262,6 @@ impl Gossip {
         let known = self.book.len();
         self.partial = known > max || (self.partial && known > max * 3 / 4);
         self.dial_ms = 0;
-    }
-
-    fn is_linked(&self, key: &ReplicaKey) -> bool {
-        *key == self.own || self.keys.contains_key(key)
-    }
-
-    fn dialed(&self) -> usize {
-        self.links.values().filter(|link| !link.inbound).count()
-    }
-
-    /// Links to call for now, beside those to configured peers. A hub waits to be called.
-    fn links_wished(&self) -> usize {
-        match (self.config.eager_to_all, self.partial) {
-            (true, _) => 0,
-            (false, true) => self.config.active_max.div_ceil(2).saturating_sub(self.dialed()),
-            (false, false) => self.config.links_max.saturating_sub(self.links.len()),
-        }
-    }
-
-    fn dial(&mut self, now_ms: u64, commands: &mut Vec<GossipCommand>) {
-        if now_ms < self.dial_ms {
-            return;
-        }
-        let mut under_way = self.book.dials(now_ms, &mut self.random);
-        let chosen = self.choose_calls(now_ms, under_way);
-        under_way += chosen.len();
-        for address in chosen {
-            self.book.dialing(&address, now_ms);
-            commands.push(GossipCommand::Dial(address));
-        }
-        let is_linked = |key: &ReplicaKey| self.is_linked(key);
-        let room = under_way < self.config.dials_max;
-        let next_ms = self.book.next_ms(&is_linked, room, room && self.links_wished() > under_way);
-        let revive_ms = self.book.dead(&is_linked).next().map(|_| self.revive_ms);
-        self.dial_ms = next_ms.into_iter().chain(revive_ms).min().unwrap_or(u64::MAX);
-    }
-
-    fn choose_calls(&mut self, now_ms: u64, under_way: usize) -> Vec<Address> {
-        let revives = self.revive_ms <= now_ms;
-        let wished = self.links_wished().saturating_sub(under_way);
-        let Self { own, keys, book, random, config, revive_ms, .. } = self;
-        let is_linked = |key: &ReplicaKey| key == own || keys.contains_key(key);
-        let mut chosen: Vec<&str> = book.due(now_ms, true, &is_linked).collect();
-        let mut announced: Vec<&str> =
-            if wished > 0 { book.due(now_ms, false, &is_linked).collect() } else { Vec::new() };
-        let dead: Vec<&str> = if revives { book.dead(&is_linked).collect() } else { Vec::new() };
-        random.sample(&mut announced, wished);
-        chosen.append(&mut announced);
-        if revives {
-            *revive_ms = now_ms + jittered(config.revive_ms, random);
-        }
-        if let Some(dead) = random.pick(dead) {
-            chosen.retain(|other| *other != dead);
-            chosen.insert(0, dead);
-        }
-        chosen.truncate(config.dials_max.saturating_sub(under_way));
-        chosen.into_iter().map(Address::from).collect()
-    }
-
-    /// Hangs up where two replicas called each other, and where there are more links than wished for.
-    fn hang_up(&mut self, now_ms: u64, commands: &mut Vec<GossipCommand>) {
-        if now_ms < self.hang_up_ms {
-            return;
-        }
-        self.hang_up_ms = now_ms + HANG_UP_MS;
-        let mut dropped = self.crossed();
-        let excess = self.links.len().saturating_sub(dropped.len()).saturating_sub(self.config.links_max);
-        if excess > 0 {
-            let mut callers = self.settled(true, now_ms);
-            self.random.sample(&mut callers, excess);
-            dropped.append(&mut callers);
-        }
-        if self.partial && self.dialed() > self.config.active_max {
-            let mut called = self.settled(false, now_ms);
-            called.retain(|id| !self.is_configured(id));
-            dropped.extend(self.random.pick(called));
-        }
-        dropped.sort_unstable();
-        dropped.dedup();
-        commands.extend(dropped.into_iter().map(GossipCommand::Drop));
-    }
-
-    /// Links, opened by the other side or by this one, that had the time to learn of other peers.
-    fn settled(&self, inbound: bool, now_ms: u64) -> Vec<LinkId> {
-        let settled = |link: &Link| link.inbound == inbound && link.since_ms + SETTLED_MS <= now_ms;
-        self.links.iter().filter(|(_, link)| settled(link)).map(|(id, _)| *id).collect()
-    }
-
-    fn is_configured(&self, link: &LinkId) -> bool {
-        let address = self.links.get(link).and_then(|link| link.address.as_deref());
-        address.is_some_and(|address| self.book.is_configured(address))
-    }
-
-    /// Of two links that two replicas opened to each other at once, both drop the one that the greater key called.
-    fn crossed(&self) -> Vec<LinkId> {
-        if self.keys.len() == self.links.len() {
-            return Vec::new();
-        }
-        let mine: BTreeMap<ReplicaKey, LinkId> =
-            self.links.iter().filter(|(_, link)| !link.inbound).map(|(id, link)| (link.key, *id)).collect();
-        let theirs = self.links.iter().filter(|(_, link)| link.inbound);
-        let crossed = theirs.filter_map(|(id, link)| mine.get(&link.key).map(|mine| (link.key, *mine, *id)));
-        crossed.map(|(key, mine, theirs)| if self.own > key { mine } else { theirs }).collect()
     }
 
     fn exchange(&mut self, now_ms: u64, commands: &mut Vec<GossipCommand>) {
