@@ -325,8 +325,8 @@ impl Replica for Failing {
     fn proofs(&self, logs: &[LogId]) -> Result<Vec<Proof>, DiskFull> {
         sure(self.inner.proofs(logs))
     }
-    fn without_words(&self, limit: usize) -> Result<Vec<Fingerprint>, DiskFull> {
-        sure(self.inner.without_words(limit))
+    fn without_words(&self, after: Option<&Fingerprint>, limit: usize) -> Result<Vec<Fingerprint>, DiskFull> {
+        sure(self.inner.without_words(after, limit))
     }
     fn agreed(&self, peer: &ReplicaKey) -> Result<Option<u64>, DiskFull> {
         sure(self.inner.agreed(peer))

@@ -102,9 +102,9 @@ fn what_waits_says_for_what_and_words_that_come_late_are_taken() {
     assert_eq!(waiting, [Outcome::Waiting(vec![Missing::Log(author.log())])]);
     let bare = first.clone().without_body();
     offer(&mut one, vec![Offer::Segment(vec![open]), Offer::Segment(vec![bare])]);
-    assert_eq!(one.without_words(9), Ok(vec![first.fingerprint()]));
+    assert_eq!(one.without_words(None, 9), Ok(vec![first.fingerprint()]));
     assert_eq!(offer(&mut one, vec![Offer::Segment(vec![first.clone()])]), [Outcome::Stored(1)]);
-    assert_eq!(one.without_words(9), Ok(vec![]));
+    assert_eq!(one.without_words(None, 9), Ok(vec![]));
     assert_eq!(one.find(&[first.fingerprint()]), Ok(vec![first]));
 }
 

@@ -232,8 +232,8 @@ impl Replica for SimReplica {
         Ok(proofs)
     }
 
-    fn without_words(&self, limit: usize) -> Result<Vec<Fingerprint>, Fault> {
-        ask!(self, replica => Replica::without_words(replica, limit))
+    fn without_words(&self, after: Option<&Fingerprint>, limit: usize) -> Result<Vec<Fingerprint>, Fault> {
+        ask!(self, replica => Replica::without_words(replica, after, limit))
     }
 
     fn agreed(&self, peer: &ReplicaKey) -> Result<Option<u64>, Fault> {

@@ -1,7 +1,7 @@
 //! The store: one replica of one space, in one folder.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -94,8 +94,6 @@ pub struct Store {
     pub(crate) searchers: crate::recall::Searchers,
     pub(crate) uses: crate::uses::Uses,
     brought: usize,
-    /// The last operation whose missing words were asked for.
-    pub(crate) asked_words: AtomicI64,
 }
 
 /// Processes that open one new folder at once may each want it to keep another space: who comes second looks again.
@@ -175,7 +173,6 @@ impl Store {
             searchers: Default::default(),
             uses: Default::default(),
             brought,
-            asked_words: AtomicI64::new(0),
         };
         let found = store.read(|connection| store.tables(connection).own_head())?.map(|(_, head)| head.log);
         *store.shared.found_log.lock().unwrap_or_else(PoisonError::into_inner) = found;

@@ -272,7 +272,7 @@ fn what_a_forgetting_took_that_the_removal_made_void_comes_back_from_those_who_h
     team.founder.remove(team.cleo.replica()).unwrap();
     team.ground.carry(&team.founder, &team.ben);
     assert_eq!(content(&team.ben, "m"), None);
-    let wanted = Speaker(&team.ben).without_words(64).unwrap();
+    let wanted = Speaker(&team.ben).without_words(None, 64).unwrap();
     let found = Speaker(&team.founder).find(&wanted).unwrap();
     let offers = found.into_iter().map(|one| (team.founder.replica(), Offer::Segment(vec![one]))).collect();
     Speaker(&team.ben).take(Intake { offers, ..Intake::default() }).unwrap();

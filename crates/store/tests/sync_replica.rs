@@ -184,11 +184,11 @@ fn a_segment_is_taken_by_its_seal_and_a_bad_signature_inside_is_found_and_fetche
     assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), ["bad_inner_signature"]);
     // It is asked for again, until somebody has it whole.
     let sought = vec![segment[4].fingerprint()];
-    assert_eq!(Speaker(&other).without_words(10).unwrap(), sought);
+    assert_eq!(Speaker(&other).without_words(None, 10).unwrap(), sought);
     take(&other, offers(&one, [vec![segment[4].clone()]]));
-    assert_eq!(Speaker(&other).without_words(10).unwrap(), sought);
+    assert_eq!(Speaker(&other).without_words(None, 10).unwrap(), sought);
     take(&other, offers(&one, Speaker(&one).find(&sought).unwrap().into_iter().map(|found| vec![found])));
-    assert_eq!(Speaker(&other).without_words(10).unwrap(), []);
+    assert_eq!(Speaker(&other).without_words(None, 10).unwrap(), []);
     assert_holds(&other);
     let end = segment.len() - 1;
     segment[end] = with_signature_of(&segment[end], &segment[0]);
@@ -235,15 +235,14 @@ fn words_that_did_not_come_are_asked_for_and_taken_when_they_do() {
     bare[2] = bare[2].clone().without_body();
     assert_eq!(take(&other, offers(&one, [bare])), [Outcome::Stored(3)]);
     assert_eq!(content(&other, "a"), None);
-    let first = Speaker(&other).without_words(1).unwrap();
-    let second = Speaker(&other).without_words(1).unwrap();
-    assert_eq!([first, second], [[whole[1].fingerprint()], [whole[2].fingerprint()]]);
-    // At the end it says so, and begins anew.
-    assert_eq!(Speaker(&other).without_words(10).unwrap(), []);
-    let found = Speaker(&one).find(&Speaker(&other).without_words(10).unwrap()).unwrap();
+    let first = Speaker(&other).without_words(None, 1).unwrap();
+    let second = Speaker(&other).without_words(first.last(), 1).unwrap();
+    assert_eq!([&first, &second], [&[whole[1].fingerprint()], &[whole[2].fingerprint()]]);
+    assert_eq!(Speaker(&other).without_words(second.last(), 10).unwrap(), []);
+    let found = Speaker(&one).find(&Speaker(&other).without_words(None, 10).unwrap()).unwrap();
     take(&other, offers(&one, found.into_iter().map(|operation| vec![operation])));
     assert_eq!(content(&other, "a").unwrap(), "words");
-    assert_eq!(Speaker(&other).without_words(10).unwrap(), []);
+    assert_eq!(Speaker(&other).without_words(None, 10).unwrap(), []);
     assert_holds(&other);
 }
 

@@ -185,8 +185,8 @@ impl<R: Replica> Replica for Held<'_, R> {
         self.inner.proofs(logs)
     }
 
-    fn without_words(&self, limit: usize) -> Result<Vec<Fingerprint>, R::Error> {
-        self.inner.without_words(limit)
+    fn without_words(&self, after: Option<&Fingerprint>, limit: usize) -> Result<Vec<Fingerprint>, R::Error> {
+        self.inner.without_words(after, limit)
     }
 
     fn agreed(&self, peer: &ReplicaKey) -> Result<Option<u64>, R::Error> {

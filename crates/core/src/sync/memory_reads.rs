@@ -227,8 +227,13 @@ impl Replica for MemoryReplica {
         Ok(kept.filter_map(|log| log.proof.as_ref()).map(|proof| proof.1.clone()).collect())
     }
 
-    fn without_words(&self, limit: usize) -> Answer<Vec<Fingerprint>> {
-        Ok(self.wordless.iter().take(limit).copied().collect())
+    fn without_words(&self, after: Option<&Fingerprint>, limit: usize) -> Answer<Vec<Fingerprint>> {
+        let arrived = |one: &Fingerprint| self.operations.get(one).map_or(0, |kept| kept.position);
+        let after = after.map_or(0, arrived);
+        let mut behind: Vec<(u64, Fingerprint)> = self.wordless.iter().map(|one| (arrived(one), *one)).collect();
+        behind.retain(|(position, _)| *position > after);
+        behind.sort_unstable();
+        Ok(behind.into_iter().take(limit).map(|(_, one)| one).collect())
     }
 
     fn agreed(&self, peer: &ReplicaKey) -> Answer<Option<u64>> {

@@ -160,8 +160,8 @@ pub trait Replica {
     fn proofs(&self, logs: &[LogId]) -> Result<Vec<Proof>, Self::Error>;
 
     /// Some operations that came without their words although these may still count, or with a signature of their own
-    /// that does not hold.
-    fn without_words(&self, limit: usize) -> Result<Vec<Fingerprint>, Self::Error>;
+    /// that does not hold, in an order that does not change: those behind this one. Fewer than the limit are the last.
+    fn without_words(&self, after: Option<&Fingerprint>, limit: usize) -> Result<Vec<Fingerprint>, Self::Error>;
 
     /// The position at which this peer's logs last equalled ours.
     fn agreed(&self, peer: &ReplicaKey) -> Result<Option<u64>, Self::Error>;

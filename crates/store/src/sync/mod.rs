@@ -9,6 +9,8 @@ mod unsigned;
 
 pub use progress::{Forgetting, Sent, SyncCounts, SyncState};
 
+use std::collections::BTreeMap;
+
 use chrysalis_core::fork::Proof;
 use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey, Signature};
 use chrysalis_core::member::{Role, Space};
@@ -108,12 +110,14 @@ impl Replica for Speaker<'_> {
         self.0.read(|connection| reads::proofs(connection, logs))
     }
 
-    fn without_words(&self, limit: usize) -> Result<Vec<Fingerprint>, StoreError> {
+    fn without_words(&self, after: Option<&Fingerprint>, limit: usize) -> Result<Vec<Fingerprint>, StoreError> {
         let now_ms = self.0.now_ms();
         self.0.read(|connection| {
-            let mut found = reads::without_words(connection, &self.0.asked_words, now_ms, limit)?;
-            found.extend(unsigned::sought(connection, limit.saturating_sub(found.len()))?);
-            Ok(found)
+            let after = after.map(|after| self.0.tables(connection).place(after)).transpose()?.flatten();
+            let after = after.map_or(0, |(_, position)| position);
+            let mut found = BTreeMap::from_iter(reads::without_words(connection, after, now_ms, limit)?);
+            found.extend(unsigned::sought(connection, after, limit)?);
+            Ok(found.into_values().take(limit).collect())
         })
     }
 

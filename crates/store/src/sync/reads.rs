@@ -1,7 +1,6 @@
 //! Operations, proofs and roles, as a node asks for them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrysalis_core::causality::LogNumber;
 use chrysalis_core::fork::Proof;
@@ -157,25 +156,21 @@ pub(super) fn proofs(connection: &Connection, logs: &[LogId]) -> Result<Vec<Proo
     Ok(found)
 }
 
-/// Goes on where the last call ended, so that words which nobody has any more keep no others from being asked for.
+/// The operations behind a position that came without words and may still count, in the order of arrival.
 pub(super) fn without_words(
     connection: &Connection,
-    asked: &AtomicI64,
+    after: i64,
     now_ms: i64,
     limit: usize,
-) -> Result<Vec<Fingerprint>, StoreError> {
+) -> Result<Vec<(i64, Fingerprint)>, StoreError> {
     let sql = "SELECT position, header FROM operation
                WHERE state = 6 AND position > ?1 AND (expires_at IS NULL OR expires_at > ?2)
                ORDER BY position LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query((asked.load(Ordering::Relaxed), now_ms, limit))?;
-    let (mut found, mut last) = (Vec::new(), 0);
+    let mut rows = statement.query((after, now_ms, i64::try_from(limit).unwrap_or(i64::MAX)))?;
+    let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        last = row.get(0)?;
-        found.push(fingerprint(&row.get::<_, Vec<u8>>(1)?));
+        found.push((row.get(0)?, fingerprint(&row.get::<_, Vec<u8>>(1)?)));
     }
-    // At the end it begins anew with the next call.
-    asked.store(if (found.len() as i64) < limit { 0 } else { last }, Ordering::Relaxed);
     Ok(found)
 }

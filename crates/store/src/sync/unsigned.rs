@@ -28,13 +28,13 @@ fn keep(connection: &Connection, positions: &[i64]) -> Result<(), StoreError> {
     schema::set_meta(connection, KEY, &bytes)
 }
 
-/// Some of them, to be asked for.
-pub(super) fn sought(connection: &Connection, limit: usize) -> Result<Vec<Fingerprint>, StoreError> {
+/// Those behind a position, to be asked for, in the order of arrival.
+pub(super) fn sought(connection: &Connection, after: i64, limit: usize) -> Result<Vec<(i64, Fingerprint)>, StoreError> {
     let mut header = connection.prepare_cached("SELECT header FROM operation WHERE position = ?1")?;
     let mut sought = Vec::new();
-    for position in positions(connection)?.into_iter().take(limit) {
+    for position in positions(connection)?.into_iter().filter(|position| *position > after).take(limit) {
         let bytes: Option<Vec<u8>> = header.query_row([position], |row| row.get(0)).optional()?;
-        sought.extend(bytes.map(|bytes| fingerprint(&bytes)));
+        sought.extend(bytes.map(|bytes| (position, fingerprint(&bytes))));
     }
     Ok(sought)
 }

@@ -55,8 +55,11 @@ pub struct NodeConfig {
     pub waiting_ms: u64,
     /// Milliseconds after which what an offer waits for is asked for by fingerprint. 300 ms: mostly it is on its way.
     pub find_ms: u64,
-    /// Milliseconds between searches for words that are missing. 30 s: they are rare.
+    /// Milliseconds between two parts of a search for words that are missing. 30 s: they are rare.
     pub words_ms: u64,
+    /// Milliseconds after which everyone is asked again for words that nobody had, at most. 4 hours: perhaps nobody has
+    /// them any more, and a peer that came to have them some other way is no hurry.
+    pub words_rest_ms: u64,
     /// Milliseconds after which acknowledgements and agreements are written down by themselves. 500 ms: sooner they
     /// travel with operations, in one transaction.
     pub notes_ms: u64,
@@ -95,6 +98,7 @@ impl Default for NodeConfig {
             waiting_ms: 300_000,
             find_ms: 300,
             words_ms: 30_000,
+            words_rest_ms: 4 * 3_600_000,
             notes_ms: 500,
             retry_ms: 1_000,
             refusals_max: 32,

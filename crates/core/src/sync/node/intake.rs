@@ -147,13 +147,13 @@ impl<R: Replica> Step<'_, R> {
                     && let Ok(cut) = proof.verify()
                 {
                     self.touched.insert(cut.log);
-                    self.members_moved = true;
+                    self.note_cut();
                     self.announce_proof(cut.log)?;
                 }
             }
             (Outcome::Forked, Offer::Segment(segment)) => {
                 self.note_stored(&source, &segment, 0);
-                self.members_moved = true;
+                self.note_cut();
                 if let Some(first) = segment.first() {
                     self.announce_proof(first.header().log)?;
                 }
@@ -165,6 +165,12 @@ impl<R: Replica> Step<'_, R> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A proof is new here: a removal or a forgetting may have become void by it.
+    fn note_cut(&mut self) {
+        self.members_moved = true;
+        self.node.words.begin_anew();
     }
 
     /// Something is here now: whatever waited for it is offered again.

@@ -22,6 +22,7 @@ mod status;
 mod step;
 mod timers;
 mod waiting;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +44,7 @@ use links::Links;
 use news::News;
 use step::Step;
 use waiting::WaitingRoom;
+use words::Words;
 
 /// Proven logs that a node remembers to have told its peers of.
 const ANNOUNCED_MAX: usize = 4_096;
@@ -80,6 +82,7 @@ pub struct Node {
     own_forks: Option<Vec<Want>>,
     /// How much peers claim to have of those of our own logs of which less is here.
     ahead: BTreeMap<LogId, u64>,
+    words: Words,
     clocks: Clocks,
     wake_ms: Option<u64>,
 }
@@ -95,9 +98,6 @@ struct Notes {
 /// When to do next what is done now and then, in ms.
 #[derive(Default, Debug)]
 struct Clocks {
-    words_ms: u64,
-    /// The last link that was asked for missing words.
-    words_link: LinkId,
     /// After a fault: no offers before this.
     fault_ms: u64,
 }
@@ -131,6 +131,7 @@ impl Node {
             own_logs: BTreeSet::new(),
             own_forks: None,
             ahead: BTreeMap::new(),
+            words: Words::default(),
             clocks: Clocks::default(),
             wake_ms: None,
         }

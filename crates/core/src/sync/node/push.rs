@@ -25,7 +25,12 @@ impl<R: Replica> Step<'_, R> {
         self.node.pushed = Some(reached);
         self.unfinished |= reached < position;
         // What was not read yet may remove someone too.
-        self.members_moved |= reached < position || segments.iter().any(|segment| may_end_membership(segment));
+        let removes = segments.iter().any(|segment| may_end_membership(segment));
+        self.members_moved |= reached < position || removes;
+        if removes {
+            // A forgetting may have become void, and its words are wanted again.
+            self.node.words.begin_anew();
+        }
         self.note_own_log(&segments)?;
         for segment in segments {
             let origin = segment.last().and_then(|last| self.origins.get(&last.fingerprint())).copied();

@@ -1,4 +1,4 @@
-//! What is due by the clock: broken links, comparisons with a random peer, missing words.
+//! What is due by the clock: broken links, comparisons with a random peer.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,6 @@ use super::config::NodeConfig;
 use super::link::Link;
 use super::status::{Effect, LinkId};
 use super::step::Step;
-
-/// Words that one search asks for.
-const WORDS: usize = 64;
 
 /// Fingerprints that a link may have been asked for and not have answered yet.
 const SOUGHT_MAX: usize = 4 * limits::FINDS_MAX;
@@ -128,28 +125,6 @@ impl<R: Replica> Step<'_, R> {
         }
     }
 
-    /// Operations can come without their words, from who had forgotten them or held them back. Another may have them.
-    fn seek_words(&mut self) -> Result<(), R::Error> {
-        if self.node.clocks.words_ms > self.now_ms {
-            return Ok(());
-        }
-        self.node.clocks.words_ms = self.now_ms + self.node.config.words_ms;
-        let wordless: BTreeSet<Fingerprint> = self.replica.without_words(WORDS)?.into_iter().collect();
-        let asked = if wordless.is_empty() { Vec::new() } else { self.links_in_turn() };
-        asked.into_iter().for_each(|id| self.seek(id, wordless.clone()));
-        Ok(())
-    }
-
-    /// The ready links after those that were chosen last: a single one of them may have the words.
-    fn links_in_turn(&mut self) -> Vec<LinkId> {
-        let (mut ready, last) = (self.node.links.ready(), self.node.clocks.words_link);
-        let next = ready.iter().position(|id| *id > last).unwrap_or(0);
-        ready.rotate_left(next);
-        ready.truncate(self.node.config.gossip.fanout);
-        self.node.clocks.words_link = ready.last().copied().unwrap_or_default();
-        ready
-    }
-
     /// The earliest time at which something is due.
     pub(super) fn next_wake(&self) -> Option<u64> {
         if self.unfinished {
@@ -159,7 +134,7 @@ impl<R: Replica> Step<'_, R> {
         let config = &node.config;
         let mut times: Vec<u64> = node.links.wake_at().into_iter().collect();
         if node.links.ready_count() > 0 {
-            times.push(node.clocks.words_ms);
+            times.push(node.words.due_ms);
         }
         times.extend(node.gossip.wake_at());
         times.extend(node.news.due_ms(node.pace_ms()));
