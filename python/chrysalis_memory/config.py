@@ -5,12 +5,13 @@ Only the command line reads the environment and files; the library takes what it
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_data_path
+
+from chrysalis_memory._settings import check_settings
 
 __all__ = ["DURABILITY_LEVELS", "Config", "Durability", "default_path"]
 
@@ -102,23 +103,7 @@ class Config:
             raise ValueError(f"durability is {self.durability!r}; it must be one of {', '.join(DURABILITY_LEVELS)}")
         if not 0 <= self.promotion_threshold <= 1:
             raise ValueError(f"promotion_threshold is {self.promotion_threshold}; it must lie between 0 and 1")
-        for setting in fields(self):
-            if setting.name in {"embedder_url", "embedder_key"}:
-                self._check_text(setting.name)
-            elif setting.name != "durability":
-                self._check_number(setting.name)
-
-    def _check_text(self, name: str) -> None:
-        value = getattr(self, name)
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} is not text but {type(value).__name__}")
-
-    def _check_number(self, name: str) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"{name} is {value!r}; it must be a number")
-        if not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)) or value == math.inf:
-            raise ValueError(f"{name} is {value}; it must be greater than 0")
+        check_settings(self, may_be_zero=_MAY_BE_ZERO)
 
 
 # Zero turns these off: no memory map, no promotion bar or schedule, no embedding during recall.

@@ -48,7 +48,9 @@ def open_with_model(store: Path | None, space: str | None, model: str) -> Chrysa
 
 
 def _open(store: Path | None, space: str | None, agent: str, model: str) -> ChrysalisMemory:
-    config = Config(embedder_url=os.environ.get(URL_VARIABLE), embedder_key=os.environ.get(KEY_VARIABLE))
+    config = Config(
+        embedder_url=os.environ.get(URL_VARIABLE) or None, embedder_key=os.environ.get(KEY_VARIABLE) or None
+    )
     return ChrysalisMemory(store, agent_id=agent, space=space, embedder=model, config=config)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
+from chrysalis_memory._settings import check_settings
 from chrysalis_memory.network.addresses import is_loopback
 
 __all__ = ["RIGHTS", "HubSettings"]
@@ -84,10 +85,12 @@ class HubSettings:
     """Links whose other side has not yet proven who it is: what strangers can hold."""
 
     arrivals_per_s: float = 200.0
-    """New links a second from one address. A thousand agents behind one come back within seconds."""
+    """New links a second from one address. A thousand agents behind one come back within seconds. Where the hub's own
+    TLS serves HTTP, it holds for new connections there as well: a handshake costs more than a request."""
 
     open_timeout_s: float = 10.0
-    """How long a link may take to come up, TLS included. Longer would let silence fill the hub."""
+    """How long a link may take to come up, TLS included, and TLS on the port of HTTP. Longer would let silence fill the
+    hub."""
 
     write_timeout_s: float = 30.0
     """How long a reader may take nothing of what is to be sent before its link is closed. It catches up later."""
@@ -97,7 +100,7 @@ class HubSettings:
     that lost its power or its route must not hold a place for ever."""
 
     http_connections_max: int = 512
-    """HTTP connections at a time; further ones are answered 503."""
+    """HTTP connections at a time; further ones are answered 503, and those far beyond are cut off before TLS begins."""
 
     http_requests_max: int = 64
     """HTTP requests at work or waiting for a thread; further ones are answered 503 at once rather than late."""
@@ -143,8 +146,10 @@ class HubSettings:
     """A loop of links that has not turned for so long is called dead. It turns several times a second."""
 
     def __post_init__(self) -> None:
-        for setting in fields(self):
-            _check(setting.name, setting.type, getattr(self, setting.name))
+        check_settings(self, may_be_zero=_MAY_BE_ZERO)
+        for name in ("port", "http_port"):
+            if getattr(self, name) > _PORT_MAX:
+                raise ValueError(f"{name} is {getattr(self, name)}; ports end at {_PORT_MAX}")
         if self.loopback_right not in RIGHTS:
             raise ValueError(f"loopback_right is {self.loopback_right!r}; it must be one of {', '.join(RIGHTS)}")
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -163,29 +168,3 @@ class HubSettings:
                 f"{self.host} is reached from beyond this machine, and there is no TLS; give tls_cert and tls_key, "
                 "or say serve_without_tls_beyond_loopback"
             )
-
-
-def _check(name: str, kind: Any, value: Any) -> None:
-    if value is None and "None" in kind:
-        return
-    if kind == "bool":
-        _require(name, isinstance(value, bool), "true or false", value)
-    elif kind.startswith("str"):
-        _require(name, isinstance(value, str) and value != "", "text", value)
-    else:
-        _check_number(name, kind, value)
-
-
-def _check_number(name: str, kind: str, value: Any) -> None:
-    wanted = (int,) if kind == "int" else (int, float)
-    is_number = isinstance(value, wanted) and not isinstance(value, bool)
-    _require(name, is_number, "a whole number" if kind == "int" else "a number", value)
-    if not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)) or value == float("inf"):
-        raise ValueError(f"{name} is {value}; it must be greater than 0")
-    if name in {"port", "http_port"} and value > _PORT_MAX:
-        raise ValueError(f"{name} is {value}; ports end at {_PORT_MAX}")
-
-
-def _require(name: str, holds: bool, wanted: str, value: Any) -> None:
-    if not holds:
-        raise ValueError(f"{name} is {str(value)[:40]!r}; it must be {wanted}")

@@ -46,7 +46,10 @@ def gather(
     ):
         found |= values
         told |= dict.fromkeys(values, source)
-    return HubSettings(**found), told
+    try:
+        return HubSettings(**found), told
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def _of_file(path: Path) -> dict[str, Any]:

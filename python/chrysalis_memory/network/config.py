@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from dataclasses import dataclass, field
 
+from chrysalis_memory._settings import check_settings
 from chrysalis_memory.network.addresses import read_address
 
 __all__ = ["GossipConfig", "SyncConfig"]
@@ -33,7 +32,7 @@ class GossipConfig:
     """Milliseconds between calls of a peer that is believed dead. Without them a split network would stay split."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,23 +104,4 @@ class SyncConfig:
             raise ValueError("tls_key without tls_certificate")
         if self.announce is not None:
             read_address(self.announce, allow_plain=True)
-        check_numbers(self)
-
-
-_NOT_NUMBERS: Final = {"str", "bool", "GossipConfig"}
-
-
-def check_numbers(settings: Any) -> None:
-    """Raises `TypeError` or `ValueError` for a setting that should be a positive number and is none."""
-    for setting in fields(settings):
-        if set(str(setting.type).split(" | ")) & _NOT_NUMBERS:
-            continue
-        value = getattr(settings, setting.name)
-        if value is None and "None" in str(setting.type):
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"{setting.name} is {value!r}; it must be a number")
-        if str(setting.type).startswith("int") and not isinstance(value, int):
-            raise TypeError(f"{setting.name} is {value!r}; it must be a whole number")
-        if not 0 < value < math.inf:
-            raise ValueError(f"{setting.name} is {value}; it must be greater than 0")
+        check_settings(self)
