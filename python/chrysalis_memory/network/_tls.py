@@ -1,4 +1,4 @@
-"""TLS: contexts for listening and for dialing. TLS 1.3 alone: both ends are ours."""
+"""TLS: contexts for listening and for dialing. Links are TLS 1.3 alone: both ends are ours."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import ssl
 __all__ = ["dialing", "listening"]
 
 
-def listening(certificate: str, key: str | None) -> ssl.SSLContext:
+def listening(certificate: str, key: str | None, least: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
     """For a server with this certificate chain and key, both PEM files. Raises `OSError` (which `ssl.SSLError` is)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.minimum_version = least
     context.load_cert_chain(certificate, key)
     return context
 

@@ -1,7 +1,8 @@
 """uvicorn in a thread of its own, on a socket that is bound beforehand, so that the port is known and signals are ours.
 
 uvicorn gives a new connection all the time in the world to say what it wants; a thousand that say nothing would keep
-everybody else out. `PatientNoMore` closes them.
+everybody else out. `PatientNoMore` closes them. And it begins a handshake of TLS with whoever connects; here each
+connection first passes the gate and the doorway that links pass too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import threading
 from typing import Any, Final
 
@@ -18,6 +20,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from chrysalis_memory.errors import StoreError
 from chrysalis_memory.hub.settings import HubSettings
+from chrysalis_memory.network import _tls
+from chrysalis_memory.network._doorway import Doorway
+from chrysalis_memory.network._gate import Gate
 
 __all__ = ["HttpServer", "bound"]
 
@@ -27,6 +32,12 @@ STOP_S: Final = 3
 
 HEAD_BYTES_MAX: Final = 16 << 10
 _BACKLOG: Final = 256
+
+TOLD_MAX: Final = 64
+"""Connections beyond the setting that are still let in, to be told 503; further ones are cut off unheard."""
+
+_UNBOUNDED_PER_S: Final = 1e9
+_LOOK_S: Final = 0.05
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -51,6 +62,10 @@ class PatientNoMore(H11Protocol):
 
     header_s: float = 10.0
 
+    def __init__(self, doorway: Doorway, **more: Any) -> None:
+        super().__init__(**more)
+        self._doorway = doorway
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller is there; from now on it has so long."""
         super().connection_made(transport)
@@ -72,6 +87,34 @@ class PatientNoMore(H11Protocol):
         """The caller is gone."""
         self._asked.cancel()
         super().connection_lost(exc)
+        self._doorway.left()
+
+
+class Doorways:
+    """Makes what stands before each connection: the gate counts it, then TLS, if there is any, has so long."""
+
+    def __init__(self, settings: HubSettings) -> None:
+        links_max = settings.http_connections_max + TOLD_MAX
+        has_tls = settings.tls_cert is not None
+        # Without TLS of our own a connection costs little, and behind a proxy all have one source.
+        arrivals_per_s = settings.arrivals_per_s if has_tls else _UNBOUNDED_PER_S
+        self._gate = Gate(links_max=links_max, links_per_source_max=links_max, arrivals_per_s=arrivals_per_s)
+        # Clients over HTTP are anybody's, and some are older than TLS 1.3.
+        least, cert = ssl.TLSVersion.TLSv1_2, settings.tls_cert
+        self._tls = None if cert is None else _tls.listening(cert, settings.tls_key, least)
+        self._handshake_s = settings.open_timeout_s
+        self._waiting: set[Doorway] = set()
+        self._protocol = type("Protocol", (PatientNoMore,), {"header_s": settings.header_timeout_s})
+
+    def __call__(self, **more: Any) -> asyncio.Protocol:
+        """For one connection, called by uvicorn as if it were its protocol."""
+        waiting, handshake_s = self._waiting, self._handshake_s
+        return Doorway(self._gate, self._tls, handshake_s, waiting, lambda doorway: self._protocol(doorway, **more))
+
+    def cut(self) -> None:
+        """Ends the handshakes that are under way."""
+        for doorway in list(self._waiting):
+            doorway.cut()
 
 
 class HttpServer:
@@ -79,10 +122,10 @@ class HttpServer:
 
     def __init__(self, app: ASGIApp, listening: socket.socket, settings: HubSettings) -> None:
         self._listening = listening
-        protocol = type("Protocol", (PatientNoMore,), {"header_s": settings.header_timeout_s})
+        self._doorways = Doorways(settings)
         config = uvicorn.Config(
             app,
-            http=protocol,
+            http=self._doorways,  # type: ignore[arg-type]
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -95,8 +138,6 @@ class HttpServer:
             timeout_keep_alive=max(1, int(settings.header_timeout_s)),
             timeout_graceful_shutdown=STOP_S,
             h11_max_incomplete_event_size=HEAD_BYTES_MAX,
-            ssl_certfile=settings.tls_cert,
-            ssl_keyfile=settings.tls_key,
         )
         # What strangers send must not fill the log, and our own mistakes are logged without their words.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -123,6 +164,9 @@ class HttpServer:
         while not self._server.started and not serving.done():
             await asyncio.sleep(0.005)
         self._began.set()
+        while not (self._server.should_exit or serving.done()):
+            await asyncio.sleep(_LOOK_S)
+        self._doorways.cut()
         await serving
 
     def start(self) -> None:
