@@ -54,6 +54,14 @@ def test_everything_that_the_image_copies_is_there():
     assert [name for name in names if not (ROOT / name).exists()] == []
 
 
+def test_of_the_folder_that_is_all_that_goes_to_whoever_builds_the_image():
+    lines = [line for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if not line.startswith("#")]
+    assert lines[0] == "*"
+    copied = {name for value in given("COPY") if not value.startswith("--from") for name in value.split()[:-1]}
+    assert {line[1:] for line in lines if line.startswith("!")} == copied
+    assert {"**/__pycache__", "**/*.so"} < set(lines)
+
+
 def test_the_health_check_of_the_image_holds_while_the_hub_is_well_and_fails_otherwise(tmp_path):
     [told] = given("HEALTHCHECK")
     program = yaml.safe_load(told.split("CMD", 1)[1])
@@ -77,11 +85,16 @@ def test_services_use_the_image_and_volumes_that_there_are():
     assert used == set(file["volumes"])
     waited = {name for service in services.values() for name in service.get("depends_on", {})}
     assert waited <= set(services)
-    for name, service in services.items():
+    for service in services.values():
         assert service["image"] == "chrysalis"
-        if name != "invite":
-            assert service["read_only"] is True
-            assert service["cap_drop"] == ["ALL"]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        # All as the image's user: what one writes for its owner alone, like the token, another can read.
+        assert "user" not in service
+    folders = {volume.split(":")[1] for service in services.values() for volume in service["volumes"]}
+    [made] = [value for value in given("RUN") if "useradd" in value]
+    for folder in folders:
+        assert re.search(rf"chown chrysalis[^&]* {folder}\b", made), f"{folder} is the user's before it is a volume"
     built = (DEPLOY / services["hub"]["build"]["context"]).resolve()
     assert built == ROOT.resolve()
     assert (built / services["hub"]["build"]["dockerfile"]).exists()
