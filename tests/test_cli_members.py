@@ -60,12 +60,28 @@ def test_members_are_listed_and_removed_by_the_beginning_of_their_key(chrysalis,
     assert [row[1:3] for row in chrysalis("members", "--store", team).rows] == [
         ["administrator", "member"],
         ["writer", "member"],
+        ["writer", "invitation"],
     ]
     assert "you" in chrysalis("members", "--store", team, terminal=True).out
     assert chrysalis("remove", key[:12], "--store", team, stdin="n\n").code != 0
     assert chrysalis("remove", key[:12], "--store", team, "--yes", "--json").json["was_member"] is True
     listed = chrysalis("members", "--store", team, "--json").json["members"]
     assert {one["key"]: one["removed"] for one in listed}[key] is True
+
+
+def test_an_open_invitation_is_listed_and_taken_back_by_the_beginning_of_its_id(chrysalis, team):
+    token = token_of(chrysalis, team, "--role", "reader", "--expires", "never")
+    (invited,) = chrysalis("members", "--store", team, "--json").json["invitations"]
+    assert (invited["role"], invited["expires_at"], invited["joined"]) == ("reader", None, 0)
+    assert chrysalis("members", "--store", team).rows[1] == [invited["id"], "reader", "invitation", "never"]
+    assert "open invitations" in chrysalis("members", "--store", team, terminal=True).out
+    assert chrysalis("revoke", invited["id"][:12], "--store", team, "--json").json == {
+        "revoked": True,
+        "was_open": True,
+    }
+    assert chrysalis("revoke", "-", "--store", team, "--json", stdin=token).json["was_open"] is False
+    assert chrysalis("members", "--store", team, "--json").json["invitations"] == []
+    assert chrysalis("revoke", "ab" * 32, "--store", team).code != 0
 
 
 def test_a_key_that_nobody_has_is_said_to_be_nobody_s(chrysalis, team):

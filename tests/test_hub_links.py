@@ -141,6 +141,36 @@ def test_who_joins_and_who_is_removed_is_seen_and_a_removed_member_is_cut_off(tm
         assert eventually(lambda: told("removed") == {bob.public_key}, WITHIN_S)
 
 
+def test_a_token_that_was_taken_back_lets_nobody_else_in_at_the_hub_or_at_a_peer(tmp_path):
+    with hub_process(tmp_path / "hub") as hub, ExitStack() as agents:
+        token = hub.invite()
+        ada = agents.enter_context(agent(tmp_path / "ada", token, listen="127.0.0.1:0"))
+        with ChrysalisMemory(hub.store, embedder="none") as administrator:
+            assert eventually(lambda: len(administrator.members()) == 2, WITHIN_S)
+            (invited,) = administrator.invitations()
+            assert (invited.joined, administrator.revoke(token)) == (1, True)
+            notice = administrator.remember("the token is void")
+        # Whoever has this has the removal that was said before it.
+        arrives(ada, notice.id)
+        late = agents.enter_context(ChrysalisMemory(tmp_path / "late", invite=token, embedder="none"))
+        late.remember("from nobody", id="late")
+        for address in (hub.links, ada.status().address):
+            with pytest.raises(NotAllowed, match="taken back"):
+                late.sync_once(address)
+        assert late.get(notice.id) is None
+        # Who had come in before goes on.
+        after = ada.remember("after")
+        with ChrysalisMemory(hub.store, embedder="none") as kept:
+            arrives(kept, after.id)
+            assert kept.get("late") is None
+            assert ada.get("late") is None
+
+        def told():
+            return [entry["invitation"] for entry in read_audit(hub.store, limit=9, what="revoked")]
+
+        assert eventually(lambda: told() == [invited.id], WITHIN_S)
+
+
 def test_lag_is_told_for_each_replica_and_is_none_when_all_is_acknowledged(tmp_path):
     with hub_process(tmp_path / "hub") as hub, hub.client() as client, agent(tmp_path / "ada", hub.invite()) as ada:
         client.post("/v1/memories", json={"content": "x"})

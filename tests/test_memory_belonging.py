@@ -5,7 +5,7 @@ from time import time_ns
 
 import pytest
 
-from chrysalis_memory import ChrysalisMemory, Malformed, NotAllowed
+from chrysalis_memory import ChrysalisMemory, Malformed, NotAllowed, NotFound
 from memory_cases import contents, eventually
 
 
@@ -74,6 +74,34 @@ def test_joining_brings_along_what_the_store_remembers(opened):
     )
     assert kept.occurred_at == note.created_at
     assert contents(hit.memory for hit in own.recall("how hot is the kiln?")) == ["the kiln is hot"]
+
+
+def test_an_invitation_is_listed_until_it_is_taken_back_by_id_or_token(opened):
+    founder = opened("founder", space="team", closed=True)
+    one, other = founder.invite("reader", expires=None), founder.invite("validator", expires=60)
+    first, last = founder.invitations()
+    assert (first.role, last.role, last.expires_at, last.joined) == ("validator", "reader", None, 0)
+    assert abs(first.expires_at.timestamp() - time_ns() / 1e9 - 60) < 30
+    assert founder.revoke(first.id)
+    assert not founder.revoke(other)
+    assert founder.revoke(f"  {one}\n")
+    assert founder.invitations() == []
+
+
+def test_what_is_no_invitation_is_not_taken_back(opened):
+    founder = opened("founder", space="team", closed=True)
+    member = opened("member", invite=founder.invite())
+    with pytest.raises(NotFound):
+        founder.revoke(founder.public_key)
+    with pytest.raises(Malformed):
+        founder.revoke(founder.invite()[:-3])
+    with pytest.raises(ValueError, match="not this one"):
+        founder.revoke(opened("elsewhere", space="team", closed=True).invite())
+    with pytest.raises(ValueError, match="64 hexadecimal"):
+        founder.revoke("not an id")
+    with pytest.raises(NotAllowed):
+        member.revoke("ab" * 32)
+    assert founder.role == "administrator"
 
 
 def test_a_token_is_one_line_that_no_representation_shows(opened):

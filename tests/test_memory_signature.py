@@ -31,6 +31,8 @@ SIGNATURES = {
     "sync_once": {"url": REQUIRED, "timeout": 60.0},
     "merge": {"other": REQUIRED, "timeout": 600.0},
     "invite": {"role": "writer", "expires": 86400.0, "urls": ()},
+    "invitations": {},
+    "revoke": {"invitation": REQUIRED},
     "members": {},
     "remove": {"key": REQUIRED},
     "configure": {"robust": REQUIRED},
@@ -154,6 +156,7 @@ SIGNATURES = {
 }
 
 POSITIONAL = {
+    "invitation",
     "path",
     "content",
     "records",

@@ -27,6 +27,7 @@ NAMES = {
     "Hit",
     "ImportProblem",
     "ImportReport",
+    "Invitation",
     "LWWRegister",
     "LinkClosed",
     "LinkError",

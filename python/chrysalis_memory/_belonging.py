@@ -9,7 +9,7 @@ from chrysalis_memory import validation
 from chrysalis_memory._opened import now_ms
 from chrysalis_memory._promotion import Promoting
 from chrysalis_memory._said import known_id, length, score, text, texts, whole
-from chrysalis_memory.records import Duration, Member, from_ms
+from chrysalis_memory.records import Duration, Invitation, Member, from_ms
 from chrysalis_memory.validation import Validation, ValidationVote
 
 __all__ = ["Belonging", "Role"]
@@ -21,6 +21,7 @@ _INVITATION_S = 24 * 3600.0  # long enough to be passed on by hand, short enough
 # Inside a class with a method `list`, the type needs another name.
 Texts: TypeAlias = "list[str]"
 Members: TypeAlias = "list[Member]"
+Invitations: TypeAlias = "list[Invitation]"
 
 
 class Belonging(Promoting):
@@ -65,6 +66,34 @@ class Belonging(Promoting):
         """
         until = None if expires is None else now_ms() + length("expires", expires)
         return self._core().invite(text("role", role), until, texts("urls", urls))
+
+    def invitations(self) -> Invitations:
+        """The invitations of this replica that can still be used, those that end first at the front. Those of other
+        administrators stand in their stores.
+
+        >>> import tempfile
+        >>> from chrysalis_memory import ChrysalisMemory
+        >>> with ChrysalisMemory(tempfile.mkdtemp(), space="team", closed=True) as ada:
+        ...     token = ada.invite("reader")
+        ...     [(one.role, one.joined) for one in ada.invitations()]
+        ...     ada.revoke(token)
+        ...     ada.invitations()
+        [('reader', 0)]
+        True
+        []
+        """
+        return [Invitation(**one) for one in self._core().invitations()]
+
+    def revoke(self, invitation: str) -> bool:
+        """Takes an invitation back, before it is used or after, for every replica and for good.
+
+        `invitation` is the token, of whichever administrator, or the id that `invitations()` and `Member.invitation`
+        tell. Whoever joins by it later is refused by every replica that has heard of this. Who had joined, as far as
+        this store has heard, stays a member: see `remove`. Returns whether it had not been taken back before. Raises
+        `NotAllowed` unless this replica is an administrator of a closed space, `NotFound` for an id of which nothing is
+        known here, `Malformed` for a damaged token, and `ValueError` for a token of another space.
+        """
+        return self._core().revoke(text("invitation", invitation).strip())
 
     def peers(self) -> Texts:
         """Addresses of other replicas, sorted: those that a token named, and those added since."""

@@ -27,6 +27,7 @@ from chrysalis_memory.records import (
     Conflict,
     ImportReport,
     Instant,
+    Invitation,
     Member,
     Proof,
     Recall,
@@ -45,6 +46,7 @@ T = TypeVar("T")
 # Inside a class with a method `list`, the type needs another name.
 Memories: TypeAlias = "list[Memory]"
 Texts: TypeAlias = "list[str]"
+Invitations: TypeAlias = "list[Invitation]"
 Members: TypeAlias = "list[Member]"
 MaybeMemories: TypeAlias = "list[Memory | None]"
 Revisions: TypeAlias = "list[Revision]"
@@ -217,6 +219,14 @@ class AgentMemory:
     async def invite(self, role: Role = "writer", **more: Any) -> str:
         """See `ChrysalisMemory.invite`."""
         return await self._call(self.blocking.invite, role, **more)
+
+    async def invitations(self) -> Invitations:
+        """See `ChrysalisMemory.invitations`."""
+        return await self._call(self.blocking.invitations)
+
+    async def revoke(self, invitation: str) -> bool:
+        """See `ChrysalisMemory.revoke`."""
+        return await self._call(self.blocking.revoke, invitation)
 
     async def members(self) -> Members:
         """See `ChrysalisMemory.members`."""

@@ -24,6 +24,7 @@ __all__ = [
     "ImportProblem",
     "ImportReport",
     "Instant",
+    "Invitation",
     "Member",
     "MemoryType",
     "Outcome",
@@ -303,15 +304,28 @@ class Stats(Record):
 @dataclass(frozen=True, slots=True)
 class Member(Record):
     """A replica that takes part, or took part, in the space. `key` is its public key; `agents` are those whose word is
-    the latest on some memory; `invited_by` is the inviter's key, None for the founder and in an open space."""
+    the latest on some memory; `invited_by` is the inviter's key and `invitation` the id of what it joined by, both None
+    for the founder and in an open space."""
 
     key: str
     role: str
     agents: tuple[str, ...]
     joined_at: datetime
     invited_by: str | None
+    invitation: str | None
     removed: bool
     you: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation(Record):
+    """An invitation of this replica that can still be used. `id` is the public half of its token, and no secret;
+    `expires_at` is None when it never ends; `joined` replicas came in by it, as far as is known here."""
+
+    id: str
+    role: str
+    expires_at: datetime | None
+    joined: int
 
 
 @dataclass(frozen=True, slots=True)

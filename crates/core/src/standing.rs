@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::causality::{LogNumber, Place, Steps};
 use crate::id::{Fingerprint, LogId, ReplicaKey};
+use crate::member::Role;
 use crate::payload::Remove;
 
 /// What judging needs to know of a log.
@@ -34,6 +35,8 @@ pub struct Invited {
     pub issuer: Option<ReplicaKey>,
     /// The key that the token carried.
     pub token: ReplicaKey,
+    /// The role that it grants.
+    pub role: Role,
 }
 
 /// A removal, and where it stands.
@@ -116,21 +119,34 @@ impl<S: Steps> Court<'_, S> {
 
     fn apply(&mut self, removal: &Removal) -> Result<(), S::Error> {
         let removed = removal.said.replica;
+        let seen = self.came_in_before(removal)?;
         self.verdict.counting.push(removal.place);
         self.verdict.removed.entry(removed).or_insert(removal.place);
         for (number, log) in self.logs {
             if log.replica == removed {
                 let last = removal.said.last.iter().find(|last| last.log == log.id);
                 self.cut(*number, last.map_or(0, |last| last.sequence.saturating_add(1)));
-            } else if log.invited.is_some_and(|invited| invited.is_of(&removed))
-                && self.steps.known_at(removal.place, *number)?.is_none()
-            {
+            } else if log.way_in(&removed).is_some_and(|way_in| !seen.contains(&way_in)) {
                 // Who removes an administrator stands by those whom he saw come in, and by nobody else.
                 self.uninvited.insert(*number);
             }
         }
         self.spread();
         Ok(())
+    }
+
+    /// Who had come in by invitations of the removed key, as the remover had seen: their later logs count as well, for
+    /// a restored backup opens a new one by the same token.
+    fn came_in_before(&self, removal: &Removal) -> Result<BTreeSet<WayIn>, S::Error> {
+        let mut seen = BTreeSet::new();
+        for (number, log) in self.logs {
+            if let Some(way_in) = log.way_in(&removal.said.replica)
+                && self.steps.known_at(removal.place, *number)?.is_some()
+            {
+                seen.insert(way_in);
+            }
+        }
+        Ok(seen)
     }
 
     /// Whoever was invited by a log whose invitation does not hold was not invited either.
@@ -149,6 +165,18 @@ impl<S: Steps> Court<'_, S> {
         for number in self.uninvited.clone() {
             self.cut(number, 0);
         }
+    }
+}
+
+/// A replica, the token by which it came in, and as what. The role is part of it: a removed administrator can sign a
+/// second invitation for the key of a token, and that lets nobody rise.
+type WayIn = (ReplicaKey, ReplicaKey, Role);
+
+impl Standing {
+    /// How its owner came in, if that was by an invitation of this key's.
+    fn way_in(&self, key: &ReplicaKey) -> Option<WayIn> {
+        let invited = self.invited.filter(|invited| invited.is_of(key))?;
+        Some((self.replica, invited.token, invited.role))
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrysalis_core::causality::{Causality, LogNumber, Place};
 use chrysalis_core::id::{Fingerprint, LogId, ReplicaKey};
+use chrysalis_core::member::Role;
 use chrysalis_core::payload::{Position, Remove};
 use chrysalis_core::standing::{Invited, Removal, Standing, Verdict, judge};
 use proptest::prelude::*;
@@ -53,7 +54,8 @@ impl History {
     fn invite(&mut self, by: u8, member: u8) {
         let founder = by == FOUNDER;
         let by_log = (!founder).then_some(LogNumber::from(by));
-        self.open(member, Some(Invited { by: by_log, issuer: Some(key(by)), token: token(member) }));
+        let (issuer, token) = (Some(key(by)), token(member));
+        self.open(member, Some(Invited { by: by_log, issuer, token, role: Role::Administrator }));
     }
 
     /// The next operation of a log, after having seen these logs as they are.
@@ -137,10 +139,23 @@ fn a_token_is_revoked_by_its_key() {
     history.invite(FOUNDER, 1);
     let place = history.remove(FOUNDER, 1);
     history.removals[0].said = Remove { replica: token(7), last: Vec::new() };
-    let used = Some(Invited { by: None, issuer: Some(key(FOUNDER)), token: token(7) });
+    let used = Some(Invited { by: None, issuer: Some(key(FOUNDER)), token: token(7), role: Role::Writer });
     history.open(7, used);
     let verdict = history.judge();
     assert_eq!((verdict.cuts, verdict.counting), (BTreeMap::from([(7, 0)]), vec![place]));
+}
+
+#[test]
+fn who_came_in_before_the_token_was_revoked_stays_in_his_later_logs_too_and_rises_by_none() {
+    let mut history = History::founded();
+    let used = |role| Some(Invited { by: None, issuer: Some(key(FOUNDER)), token: token(7), role });
+    history.open(7, used(Role::Writer));
+    history.remove(FOUNDER, 1);
+    history.removals[0].said = Remove { replica: token(7), last: Vec::new() };
+    history.open_log(50, 7, used(Role::Writer));
+    history.open_log(51, 7, used(Role::Administrator));
+    history.open(8, used(Role::Writer));
+    assert_eq!(history.judge().cuts, BTreeMap::from([(8, 0), (51, 0)]));
 }
 
 #[test]

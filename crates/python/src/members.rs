@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrysalis_core::id::ReplicaKey;
 use chrysalis_core::member::Role;
 use chrysalis_core::token::Token;
-use chrysalis_store::{Ballot, Member, StoreError};
+use chrysalis_store::{Ballot, Member, OpenInvitation, StoreError};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -26,8 +26,19 @@ pub(crate) fn member<'py>(py: Python<'py>, member: &Member, you: bool) -> PyResu
     said.set_item("agents", &member.agents)?;
     said.set_item("joined_at", convert::moment(py, member.joined_ms as i64)?)?;
     said.set_item("invited_by", member.invited_by.map(|key| key.to_hex()))?;
+    said.set_item("invitation", member.invitation.map(|id| id.to_hex()))?;
     said.set_item("removed", member.is_removed)?;
     said.set_item("you", you)?;
+    Ok(said)
+}
+
+/// An invitation with the names of the record's fields.
+pub(crate) fn invitation<'py>(py: Python<'py>, invitation: &OpenInvitation) -> PyResult<Bound<'py, PyDict>> {
+    let said = PyDict::new(py);
+    said.set_item("id", invitation.id.to_hex())?;
+    said.set_item("role", invitation.role.name())?;
+    said.set_item("expires_at", convert::optional_moment(py, invitation.expires_ms.map(|ms| ms as i64))?)?;
+    said.set_item("joined", invitation.joined)?;
     Ok(said)
 }
 

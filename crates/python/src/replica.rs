@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrysalis_core::id::ReplicaKey;
 use chrysalis_core::member::Role;
 use chrysalis_core::payload::Field;
+use chrysalis_core::token::TOKEN_PREFIX;
 use chrysalis_store::{
     ConnectionOptions, MadeVectors, MemoryRow, Order, Query, Remember, Revision, Store, StoreError, StoreOptions,
 };
@@ -143,6 +144,23 @@ impl Replica {
     fn remove(&self, py: Python<'_>, key: &str) -> PyResult<bool> {
         let key = members::key(key)?;
         self.run(py, |store| store.remove(key))
+    }
+
+    fn invitations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        for invitation in &self.run(py, Store::invitations)? {
+            list.append(members::invitation(py, invitation)?)?;
+        }
+        Ok(list)
+    }
+
+    fn revoke(&self, py: Python<'_>, invitation: &str) -> PyResult<bool> {
+        if !invitation.starts_with(TOKEN_PREFIX) {
+            let id = members::key(invitation)?;
+            return self.run(py, |store| store.revoke(id));
+        }
+        let token = members::token(py, Some(invitation.to_owned()))?;
+        token.map_or(Ok(false), |token| self.run(py, |store| store.revoke_token(&token)))
     }
 
     fn is_robust(&self, py: Python<'_>) -> PyResult<bool> {

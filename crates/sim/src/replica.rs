@@ -169,6 +169,10 @@ impl Replica for SimReplica {
         ask!(self, replica => Replica::role_of(replica, key))
     }
 
+    fn is_revoked(&self, token: &ReplicaKey) -> Result<bool, Fault> {
+        ask!(self, replica => Replica::is_revoked(replica, token))
+    }
+
     fn position(&self) -> Result<u64, Fault> {
         let position = ask!(self, replica => Replica::position(replica))?;
         Ok(position + self.lies.as_ref().map_or(0, Lies::unasked))

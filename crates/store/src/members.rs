@@ -1,17 +1,13 @@
-//! Members of the space: who may do what here, inviting and removing, and the settings that they share.
+//! Members of the space: who may do what here, removing, and the settings that they share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use chrysalis_core::id::{Fingerprint, ReplicaKey};
 use chrysalis_core::limits;
-use chrysalis_core::member::{Invitation, Role, Space};
+use chrysalis_core::member::{Role, Space};
 use chrysalis_core::operation::Kind;
 use chrysalis_core::payload::{Configure, Payload, Position, Remove};
-use chrysalis_core::sign::SecretKey;
-use chrysalis_core::token::Token;
 use rusqlite::Connection;
-use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 use crate::ledger::damaged;
@@ -32,6 +28,8 @@ pub struct Member {
     pub joined_ms: u64,
     /// Whose invitation it used; none in an open space, for the founder, and while the inviter is not known here.
     pub invited_by: Option<ReplicaKey>,
+    /// The id of that invitation; none in an open space and for the founder.
+    pub invitation: Option<ReplicaKey>,
     /// Whether its membership has ended.
     pub is_removed: bool,
 }
@@ -42,7 +40,7 @@ impl Store {
         matches!(self.space(), Space::Closed { .. })
     }
 
-    fn must_be_closed(&self, so: &str) -> Result<(), StoreError> {
+    pub(crate) fn must_be_closed(&self, so: &str) -> Result<(), StoreError> {
         if self.is_closed() {
             return Ok(());
         }
@@ -59,7 +57,9 @@ impl Store {
             let tables = self.tables(connection);
             let (_, head) = tables.own_head()?.ok_or_else(|| damaged("the store has no log of its own"))?;
             let is_removed = self.views(connection).is_removed(&head.facts.replica)?;
-            Ok(if is_removed { None } else { Some(head.facts.role) })
+            // Its invitation may have been taken back before anybody had heard of its joining.
+            let is_out = tables.find_log(&head.log)?.is_some_and(|(_, _, cut)| cut == Some(0));
+            Ok(if is_removed || is_out { None } else { Some(head.facts.role) })
         })
     }
 
@@ -89,33 +89,8 @@ impl Store {
         })
     }
 
-    /// Signs an invitation and returns the token, a secret, that goes with it. Until `expires_ms` any number of replicas
-    /// may join by it; nothing is written, and nobody has to be online when it is used.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] with `role_lacking` unless this replica is an administrator, with `removed`, or with
-    /// `space_open`; [`StoreError::Invalid`] for addresses that are none.
-    pub fn invite(
-        &self,
-        role: Role,
-        expires_ms: Option<u64>,
-        addresses: Vec<String>,
-    ) -> Result<Zeroizing<String>, StoreError> {
-        self.must_be_closed("nobody can be invited")?;
-        let seed = Zeroizing::new(self.shared.random::<32>()?);
-        let ephemeral = SecretKey::from_seed(&seed).public();
-        let shared = Arc::clone(&self.shared);
-        let invitation = self.writer.run(move |connection, turn| {
-            turn.must_be(connection, Role::Administrator, "invite")?;
-            let issuer = turn.issuer(connection)?;
-            Ok(Invitation::sign(&shared.space.id(), role, expires_ms, ephemeral, issuer, &shared.key))
-        })?;
-        let token = Token::new(self.space().clone(), invitation, *seed, addresses);
-        Ok(token.map_err(|refusal| StoreError::Invalid(refusal.to_string()))?.encode())
-    }
-
     /// Ends a replica's membership: what this store has of it counts, and nothing that comes later. Says whether it was
-    /// a member until now. The key of a token ends what is still to come of it.
+    /// a member until now.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for a key that never was a member's; [`StoreError::Invalid`] for one's own;
@@ -168,16 +143,18 @@ fn members_of(views: &Views<'_>) -> Result<Vec<Member>, StoreError> {
         let (_, facts) = views.tables.log_facts(number)?;
         let joined_ms = opening.operation.header().hybrid_ms;
         let invited_by = log.invited.and_then(|invited| invited.issuer);
+        let invitation = log.invited.map(|invited| invited.token);
         let member = members.entry(log.replica).or_insert_with(|| Member {
             replica: log.replica,
             role: facts.role,
             agents: agents.remove(&log.replica).unwrap_or_default().into_iter().collect(),
             joined_ms,
             invited_by,
+            invitation,
             is_removed: counting.binary_search(&log.replica).is_err(),
         });
         if joined_ms < member.joined_ms {
-            (member.joined_ms, member.invited_by) = (joined_ms, invited_by);
+            (member.joined_ms, member.invited_by, member.invitation) = (joined_ms, invited_by, invitation);
         }
         let cut = views.tables.find_log(&log.id)?.and_then(|(_, _, cut)| cut);
         if member.is_removed || cut != Some(0) {
@@ -234,7 +211,7 @@ impl Turn {
     }
 
     /// What an invitation by this replica names as its issuer: its own opening, or nothing when it founded the space.
-    fn issuer(&self, connection: &Connection) -> Result<Option<Fingerprint>, StoreError> {
+    pub(crate) fn issuer(&self, connection: &Connection) -> Result<Option<Fingerprint>, StoreError> {
         let shared = self.shared();
         if matches!(&shared.space, Space::Closed { founder, .. } if *founder == shared.key.public()) {
             return Ok(None);
@@ -254,7 +231,7 @@ impl Turn {
         let mut last = Vec::new();
         let mut is_known = false;
         for (number, log) in views.standings()? {
-            is_known |= log.replica == replica || log.invited.is_some_and(|invited| invited.token == replica);
+            is_known |= log.replica == replica;
             if log.replica == replica
                 && let Some(end) = views.tables.last(number)?
             {
@@ -265,9 +242,19 @@ impl Turn {
             return Err(StoreError::NotFound(format!("a member with the key {replica}")));
         }
         last.sort_unstable();
-        self.see_all(connection)?;
-        self.say(connection, Payload::Remove(Remove { replica, last }), None)?;
+        self.end_membership(connection, replica, last)?;
         Ok(true)
+    }
+
+    /// Says that of this key nothing counts but what stands at these places or before.
+    pub(crate) fn end_membership(
+        &mut self,
+        connection: &Connection,
+        replica: ReplicaKey,
+        last: Vec<Position>,
+    ) -> Result<(), StoreError> {
+        self.see_all(connection)?;
+        self.say(connection, Payload::Remove(Remove { replica, last }), None).map(drop)
     }
 
     /// Names heads until so few are left that the next operation names them all: it then shows what its author had

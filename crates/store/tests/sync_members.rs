@@ -233,3 +233,31 @@ fn frames_to_a_stranger_hold_neither_the_name_of_the_space_nor_a_members_key() {
         }
     }
 }
+
+#[test]
+fn who_comes_by_an_invitation_that_was_taken_back_is_shown_out_and_leaves_nothing_behind() {
+    let ground = Ground::new();
+    let mut wires = team(&ground);
+    let token = wires.store(FOUNDER).invite(Role::Writer, None, Vec::new()).unwrap();
+    let early = ground.join("early", &token);
+    ground.carry(&early, wires.store(FOUNDER));
+    let (early, late) = (wires.add(Speaks::Store(Box::new(early))), ground.join("late", &token));
+    assert!(wires.store(FOUNDER).revoke_token(&Token::decode(&token).unwrap()).unwrap());
+    remember(wires.store(FOUNDER), "after", "for members");
+    let before = wires.store(FOUNDER).membership().unwrap();
+    let late = wires.add(Speaks::Store(Box::new(late)));
+    for (dialer, other) in [(late, FOUNDER), (FOUNDER, late)] {
+        wires.link(dialer, other);
+        wires.settle();
+        assert_eq!(wires.peers[FOUNDER].closings().pop(), Some("not_allowed"));
+    }
+    assert_eq!(content(wires.store(late), "after"), None);
+    assert_eq!(
+        (wires.store(FOUNDER).membership().unwrap(), wires.store(FOUNDER).members().unwrap().len()),
+        (before, 4)
+    );
+    // Who had come in by it is let in as before.
+    wires.link(early, FOUNDER);
+    wires.pass(10_000);
+    assert_eq!(content(wires.store(early), "after").as_deref(), Some("for members"));
+}

@@ -1,4 +1,4 @@
-"""Commands about who takes part in a space, and what members vote: found, invite, join, members, remove, ..."""
+"""Commands about who takes part in a space, and what members vote: found, invite, revoke, join, members, ..."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chrysalis_memory.cli.opening import embedder, find, open_to_read
 from chrysalis_memory.cli.options import DEFAULT_AGENT, Id, Json, Store, duration
 from chrysalis_memory.cli.output import console, counted, for_people, local, print_json, print_row, printable, say
 from chrysalis_memory.errors import ChrysalisError
-from chrysalis_memory.records import Member
+from chrysalis_memory.records import Invitation, Member, iso
 from chrysalis_memory.validation import Validation
 
 PANEL: Final = "Share"
@@ -27,7 +27,7 @@ _KEY_CHARACTERS: Final = 16  # of a key, where a whole one would fill the line
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (found, invite, join, members, remove, attest, validate):
+    for command in (found, invite, revoke, join, members, remove, attest, validate):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -78,6 +78,49 @@ def invite(
             typer.echo(token)
 
 
+def revoke(
+    invitation: Annotated[
+        str, typer.Argument(metavar="TOKEN", help="What `chrysalis invite` printed, - to read it, or its id.")
+    ],
+    *,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Take an invitation back, before it is used or after: nobody else joins by it. Who has joined stays a member.
+
+    `chrysalis members` shows the ids of open invitations; the beginning of one is enough.
+
+    [bold]Examples[/bold]
+
+      chrysalis revoke - < token
+
+      chrysalis revoke 3f9a2c1b
+    """
+    with open_to_read(store, None) as memory:
+        which = _invitation(memory, _told(invitation))
+        was_open = memory.revoke(which)
+    if json:
+        print_json({"revoked": True, "was_open": was_open})
+    else:
+        say("revoked: nobody else joins by it" if was_open else "it had been revoked before")
+
+
+def _invitation(memory: ChrysalisMemory, given: str) -> str:
+    """A token as it is, and the id that begins so."""
+    used = (one.invitation for one in memory.members() if one.invitation)
+    ids = {one.id for one in memory.invitations()} | set(used)
+    fits = [one for one in ids if one.startswith(given.lower())]
+    if len(fits) > 1:
+        raise ValueError(f"{given!r} begins {len(fits)} ids; give more characters")
+    return fits[0] if fits else given
+
+
+def _told(token: str) -> str:
+    """A token, from standard input if a dash stands for it: so it is in no history of commands."""
+    from_input = token == "-"  # noqa: S105 - no secret, but the sign for standard input
+    return (sys.stdin.readline() if from_input else token).strip()
+
+
 def join(
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="What `chrysalis invite` printed; - reads it.")],
     *,
@@ -95,9 +138,7 @@ def join(
 
       chrysalis join --store mine - < token
     """
-    from_input = token == "-"  # noqa: S105 - no secret, but the sign for standard input
-    told = sys.stdin.readline() if from_input else token
-    with ChrysalisMemory(store, agent_id=DEFAULT_AGENT, invite=told.strip(), embedder=embedder()) as memory:
+    with ChrysalisMemory(store, agent_id=DEFAULT_AGENT, invite=_told(token), embedder=embedder()) as memory:
         calls = {} if offline else {url: _call(memory, url) for url in memory.peers()}
         _tell_entered(memory, "joined", as_json=json, calls=calls)
 
@@ -131,7 +172,7 @@ def _tell_entered(memory: ChrysalisMemory, what: str, *, as_json: bool, calls: M
 
 
 def members(*, store: Store = None, json: Json = False) -> None:
-    """List who takes part in the space, in the order of joining.
+    """List who takes part in the space, in the order of joining, and the invitations of this replica that are open.
 
     [bold]Examples[/bold]
 
@@ -140,14 +181,19 @@ def members(*, store: Store = None, json: Json = False) -> None:
       chrysalis members --json
     """
     with open_to_read(store, None) as memory:
-        found = memory.members()
+        found, invited = memory.members(), memory.invitations()
     if json:
-        print_json({"members": [one.to_dict() for one in found]})
+        print_json({"members": [one.to_dict() for one in found], "invitations": [one.to_dict() for one in invited]})
     elif for_people():
         console().print(_table(found))
+        if invited:
+            console().print(_open_table(invited))
     else:
         for one in found:
             print_row(one.key, one.role, "removed" if one.removed else "member", ",".join(one.agents))
+        for open_one in invited:
+            until = "never" if open_one.expires_at is None else iso(open_one.expires_at)
+            print_row(open_one.id, open_one.role, "invitation", until)
 
 
 def _table(found: list[Member]) -> Table:
@@ -159,6 +205,16 @@ def _table(found: list[Member]) -> Table:
         key = f"{one.key[:_KEY_CHARACTERS]}…"
         agents = Text(printable(", ".join(one.agents)))
         table.add_row(key, one.role, local(one.joined_at), agents, note, style="dim" if one.removed else "")
+    return table
+
+
+def _open_table(invited: list[Invitation]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title="open invitations", title_justify="left")
+    for heading in ("id", "role", "until", "joined"):
+        table.add_column(heading)
+    for one in invited:
+        until = "never" if one.expires_at is None else local(one.expires_at)
+        table.add_row(f"{one.id[:_KEY_CHARACTERS]}…", one.role, until, str(one.joined))
     return table
 
 

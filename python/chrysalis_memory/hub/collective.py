@@ -72,6 +72,7 @@ class Linked:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._known: dict[str, bool] = {}
         self._membership: object = None
+        self._ended: frozenset[str] = frozenset()
         self._status: SyncStatus | None = None
         self._at_s = monotonic()
         self._ending = threading.Event()
@@ -99,6 +100,7 @@ class Linked:
         """Takes the port and begins. Raises `LinkError`."""
         self._network.start()
         self._known = self._members_now()
+        self._ended = frozenset(self._memory._core().membership()[1])
         self._look()
         self._watcher.start()
 
@@ -199,7 +201,10 @@ class Linked:
                 self._audit.write("joined", key=key)
             if removed and not self._known.get(key, False):
                 self._audit.write("removed", key=key)
-        self._known, self._membership = now, membership
+        ended = frozenset(membership[1])
+        for key in sorted(ended - self._ended - now.keys()):
+            self._audit.write("revoked", invitation=key)
+        self._known, self._membership, self._ended = now, membership, ended
 
     # What it knows.
 
@@ -254,7 +259,7 @@ class Linked:
     def members(self) -> list[dict[str, Any]]:
         """Who belongs to the space, or did."""
         linked = {peer.key for peer in self._peers() if peer.connected}
-        told = ("key", "role", "agents", "joined_at", "invited_by", "removed")
+        told = ("key", "role", "agents", "joined_at", "invited_by", "invitation", "removed")
         return [
             {**{name: plain(getattr(member, name)) for name in told}, "linked": member.key in linked}
             for member in self._memory.members()

@@ -126,6 +126,10 @@ impl<R: Replica> Replica for Held<'_, R> {
         self.inner.role_of(key)
     }
 
+    fn is_revoked(&self, token: &ReplicaKey) -> Result<bool, R::Error> {
+        self.inner.is_revoked(token)
+    }
+
     fn position(&self) -> Result<u64, R::Error> {
         self.inner.position()
     }

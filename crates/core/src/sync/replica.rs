@@ -111,6 +111,12 @@ pub trait Replica {
     /// The greatest role that this key has by a log which counts today; none for strangers and removed members.
     fn role_of(&self, key: &ReplicaKey) -> Result<Option<Role>, Self::Error>;
 
+    /// Whether the invitation whose token has this key was taken back. A replica that judges no removals knows of none.
+    fn is_revoked(&self, token: &ReplicaKey) -> Result<bool, Self::Error> {
+        let _ = token;
+        Ok(false)
+    }
+
     /// Grows with whatever changes what [`Replica::states`] answers: the order of arrival.
     fn position(&self) -> Result<u64, Self::Error>;
 

@@ -48,6 +48,10 @@ impl Replica for Speaker<'_> {
         self.0.read(|connection| reads::role_of(connection, key))
     }
 
+    fn is_revoked(&self, token: &ReplicaKey) -> Result<bool, StoreError> {
+        self.0.read(|connection| self.0.views(connection).is_removed(token))
+    }
+
     fn position(&self) -> Result<u64, StoreError> {
         self.0.read(states::position).map(i64::unsigned_abs)
     }

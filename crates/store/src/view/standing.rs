@@ -47,18 +47,18 @@ impl Views<'_> {
     }
 
     fn invited_by(&self, grant: &Grant) -> Result<Invited, StoreError> {
-        let token = grant.invitation.ephemeral;
+        let (token, role) = (grant.invitation.ephemeral, grant.invitation.role);
         let Some(opening) = grant.invitation.issuer else {
             let founder = match self.space {
                 Space::Closed { founder, .. } => Some(*founder),
                 Space::Open { .. } => None,
             };
-            return Ok(Invited { by: None, issuer: founder, token });
+            return Ok(Invited { by: None, issuer: founder, token, role });
         };
         let known = self.tables.known(&opening)?;
         let by = known.map(|known| self.tables.find_log(&known.log)).transpose()?.flatten();
         let (by, issuer) = by.map_or((None, None), |(by, facts, _)| (Some(by), Some(facts.replica)));
-        Ok(Invited { by, issuer, token })
+        Ok(Invited { by, issuer, token, role })
     }
 
     /// Every removal that is here and not waiting, whether it counts or not.

@@ -87,6 +87,7 @@ _MEMBER: Final = object_of(
         "agents": array(_TEXT, "names under which it spoke last"),
         "joined_at": nullable(_TEXT),
         "invited_by": nullable(_TEXT),
+        "invitation": nullable(typed("string", "id of the invitation by which it came in")),
         "removed": typed("boolean"),
         "linked": typed("boolean", "whether a link is up now"),
     }

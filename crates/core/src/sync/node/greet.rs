@@ -3,7 +3,7 @@
 use crate::admit::Missing;
 use crate::id::{Fingerprint, ReplicaKey};
 use crate::limits;
-use crate::member::Role;
+use crate::member::{Invitation, Role};
 use crate::operation::{Kind, Operation};
 use crate::payload::Payload;
 use crate::sync::message::{Credentials, Hello, Message};
@@ -51,12 +51,20 @@ impl<R: Replica> Step<'_, R> {
     }
 
     /// Takes the peer's credentials. What it opens its log with goes through admission like all else.
-    pub(super) fn hear_credentials(&mut self, id: LinkId, credentials: Credentials) {
-        let Some(link) = self.link(id) else { return };
+    pub(super) fn hear_credentials(&mut self, id: LinkId, credentials: Credentials) -> Result<(), R::Error> {
+        let Some(link) = self.link(id) else { return Ok(()) };
         let (key, opening) = match link.session.hear_credentials(credentials) {
             Ok(proven) => proven,
-            Err(parting) => return self.part(id, parting),
+            Err(parting) => {
+                self.part(id, parting);
+                return Ok(());
+            }
         };
+        if self.comes_too_late(&key, opening.as_ref())? {
+            self.part(id, part("not_allowed", "the invitation by which this key came was taken back"));
+            return Ok(());
+        }
+        let Some(link) = self.link(id) else { return Ok(()) };
         link.key = Some(key);
         link.blocked = true;
         link.opening = opening.clone();
@@ -64,6 +72,14 @@ impl<R: Replica> Step<'_, R> {
         // An empty segment changes nothing, and its verdict comes in turn.
         let opening = Offer::Segment(opening.into_iter().collect());
         self.offers.push((source, Parcel::Offer(opening)));
+        Ok(())
+    }
+
+    /// Whether a key that is no member comes by an invitation that was taken back. Its opening would be void, and is not
+    /// even kept: whoever has the token can make as many keys as he likes.
+    fn comes_too_late(&self, key: &ReplicaKey, opening: Option<&Operation>) -> Result<bool, R::Error> {
+        let Some(invitation) = opening.and_then(invitation_of) else { return Ok(false) };
+        Ok(self.replica.is_revoked(&invitation.ephemeral)? && self.replica.role_of(key)?.is_none())
     }
 
     /// The verdict about the opening is there: the peer is let in, or not.
@@ -233,9 +249,14 @@ impl<R: Replica> Step<'_, R> {
 
 /// The opening of whoever signed the invitation that this opening carries; none when it was the founder.
 fn issuer_of(opening: &Operation) -> Option<Fingerprint> {
+    invitation_of(opening)?.issuer
+}
+
+/// The invitation that an opening carries.
+fn invitation_of(opening: &Operation) -> Option<Invitation> {
     let body = opening.body()?;
     match Payload::decode(opening.header().kind, &body.payload).ok()? {
-        Payload::Open(open) => open.grant?.invitation.issuer,
+        Payload::Open(open) => Some(open.grant?.invitation),
         _ => None,
     }
 }

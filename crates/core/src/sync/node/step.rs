@@ -178,7 +178,7 @@ impl<'a, R: Replica> Step<'a, R> {
         match (phase, message) {
             (_, Message::Bye { code, why }) => self.hear_bye(id, code, why),
             (Phase::Greeting, Message::Hello(hello)) => self.hear_hello(id, hello)?,
-            (Phase::Proving, Message::Credentials(credentials)) => self.hear_credentials(id, credentials),
+            (Phase::Proving, Message::Credentials(credentials)) => self.hear_credentials(id, credentials)?,
             (Phase::Proving, Message::Find(wanted)) => self.show_lineage(id, &wanted)?,
             (Phase::Judging, Message::Found(lineage)) => self.hear_lineage(id, lineage),
             (Phase::Ready, message) => self.hear(id, message, bytes)?,
