@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help develop check test test-rust test-python sim fuzz bench bench-recall wheel demo clean
+.PHONY: help develop check test test-rust test-python test-encryption sim fuzz bench bench-recall wheel demo clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -30,6 +30,16 @@ test-rust: ## tests of the crates
 
 test-python: develop ## tests of the package
 	$(BIN)/python -m pytest
+
+# The module of this build stands in a copy of the package, beside the usual one.
+ENCRYPTED = $(CURDIR)/target/encrypted
+test-encryption: ## tests of encrypted stores, in a build with encryption (needs libssl-dev and pkg-config)
+	cargo test --quiet -p chrysalis-store --features encryption --lib --test keep_encryption --test store_memory
+	cargo build --quiet -p chrysalis-python --features encryption
+	rm -rf $(ENCRYPTED) && mkdir -p $(ENCRYPTED) && cp -r python/chrysalis_memory $(ENCRYPTED)/
+	rm -f $(ENCRYPTED)/chrysalis_memory/_core.*so
+	cp $${CARGO_TARGET_DIR:-target}/debug/lib_core.so $(ENCRYPTED)/chrysalis_memory/_core.abi3.so
+	PYTHONPATH=$(ENCRYPTED) $(or $(wildcard $(BIN)/python),$(PYTHON)) -m pytest tests/test_encryption.py
 
 sim: ## simulate clusters with faults and hostile members under SEEDS seeds (20)
 	cargo run --quiet -p chrysalis-sim -- --seeds $(or $(SEEDS),20)

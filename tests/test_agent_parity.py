@@ -63,6 +63,7 @@ def test_an_agent_is_made_as_promised():
         "space": None,
         "closed": False,
         "invite": None,
+        "passphrase": None,
         "config": None,
         "peers": (),
         "listen": None,

@@ -34,6 +34,7 @@ def test_codes_are_stable_and_unique():
         "store_error": "StoreError",
         "store_locked": "StoreLocked",
         "store_corrupt": "StoreCorrupt",
+        "store_encrypted": "StoreEncrypted",
         "store_too_new": "StoreTooNew",
         "read_only": "StoreReadOnly",
         "disk_full": "DiskFull",

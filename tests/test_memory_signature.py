@@ -16,6 +16,7 @@ SIGNATURES = {
         "space": None,
         "closed": False,
         "invite": None,
+        "passphrase": None,
         "embedder": "auto",
         "config": None,
         "peers": (),
@@ -197,6 +198,7 @@ def test_there_is_no_other_public_method():
     assert public == (set(SIGNATURES) - {"__init__"}) | {
         "path",
         "public_key",
+        "encrypted",
         "closed",
         "role",
         "brought_along",

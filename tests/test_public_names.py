@@ -53,6 +53,7 @@ NAMES = {
     "Revision",
     "Stats",
     "StoreCorrupt",
+    "StoreEncrypted",
     "StoreError",
     "StoreLocked",
     "StoreReadOnly",

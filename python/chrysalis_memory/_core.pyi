@@ -6,6 +6,7 @@ from typing import Any, Final, final
 
 __all__ = [
     "FRAME_BYTES_MAX",
+    "HAS_ENCRYPTION",
     "PAYLOAD_BYTES_MAX",
     "GCounter",
     "GSet",
@@ -17,7 +18,9 @@ __all__ = [
     "ORSet",
     "Replica",
     "VectorClock",
+    "change_passphrase",
     "diagnose",
+    "encrypt",
     "fingerprint",
     "repair",
     "rounds_estimate",
@@ -27,6 +30,8 @@ __all__ = [
 ]
 
 FRAME_BYTES_MAX: Final[int]
+HAS_ENCRYPTION: Final[bool]
+"""Whether this build can keep stores encrypted."""
 PAYLOAD_BYTES_MAX: Final[int]
 """Bytes of one payload that replicas admit at all."""
 
@@ -48,11 +53,17 @@ def verify_signature(public_key: bytes | str, message: bytes | str, signature: b
     False
     """
 
-def diagnose(path: str) -> Sequence[tuple[str, str, str, str, str | None]]:
+def diagnose(path: str, passphrase: str | None) -> Sequence[tuple[str, str, str, str, str | None]]:
     """Findings about a store's folder, as (level, code, where, what, repair); changes nothing."""
 
-def repair(path: str) -> Sequence[tuple[str, str, str, str, str | None]]:
+def repair(path: str, passphrase: str | None) -> Sequence[tuple[str, str, str, str, str | None]]:
     """Mends what can be mended; what was done and what was lost, as `diagnose` tells it."""
+
+def encrypt(path: str, before: str | None, after: str | None) -> None:
+    """Writes a store anew under another passphrase and key; None stands for plain."""
+
+def change_passphrase(path: str, before: str, after: str) -> None:
+    """Has another passphrase open an encrypted store."""
 
 def simulate(
     replicas: int,
@@ -173,6 +184,7 @@ class Replica:
         cls,
         path: str,
         *,
+        passphrase: str | None,
         space: str | None,
         closed: bool,
         invite: str | None,
@@ -186,6 +198,8 @@ class Replica:
     def public_key(self) -> str: ...
     @property
     def path(self) -> str: ...
+    @property
+    def encrypted(self) -> bool: ...
     @property
     def space(self) -> str: ...
     @property

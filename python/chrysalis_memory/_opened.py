@@ -23,7 +23,7 @@ from chrysalis_memory.records import VectorModel
 if TYPE_CHECKING:
     from chrysalis_memory.network import Network
 
-__all__ = ["Opened", "named", "now_ms"]
+__all__ = ["Opened", "named", "now_ms", "secret"]
 
 
 Self = TypeVar("Self", bound="Opened")
@@ -40,6 +40,7 @@ class Opened:
         space: str | None = None,
         closed: bool = False,
         invite: str | None = None,
+        passphrase: str | None = None,
         embedder: EmbedderLike = "auto",
         config: Config | None = None,
     ) -> None:
@@ -55,6 +56,7 @@ class Opened:
         chooser = Chooser(embedder, servers)
         self._replica = Replica(
             _folder(path),
+            passphrase=None if passphrase is None else secret(passphrase),
             space=None if space is None else text("space", space),
             closed=bool(closed),
             invite=None if invite is None else text("invite", invite),
@@ -98,6 +100,15 @@ class Opened:
     def path(self) -> Path:
         """The store's folder."""
         return Path(self._replica.path)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the store's files are encrypted.
+
+        >>> example_store().encrypted
+        False
+        """
+        return self._replica.encrypted
 
     @property
     def public_key(self) -> str:
@@ -204,6 +215,13 @@ def _folder(path: str | os.PathLike[str] | None) -> str:
     if path is not None:
         return os.path.expanduser(named(path))
     return str(default_path())
+
+
+def secret(passphrase: str) -> str:
+    """The passphrase, if it is one; no error repeats it."""
+    if not isinstance(passphrase, str):
+        raise TypeError(f"passphrase is text, not {type(passphrase).__name__}")
+    return passphrase
 
 
 def named(path: str | os.PathLike[str]) -> str:

@@ -44,6 +44,7 @@ class Sharing(Belonging):
         space: str | None = None,
         closed: bool = False,
         invite: str | None = None,
+        passphrase: str | None = None,
         embedder: EmbedderLike = "auto",
         config: Config | None = None,
         peers: Iterable[str] = (),
@@ -53,7 +54,14 @@ class Sharing(Belonging):
         sync_config: SyncConfig | None = None,
     ) -> None:
         super().__init__(
-            path, agent_id=agent_id, space=space, closed=closed, invite=invite, embedder=embedder, config=config
+            path,
+            agent_id=agent_id,
+            space=space,
+            closed=closed,
+            invite=invite,
+            passphrase=passphrase,
+            embedder=embedder,
+            config=config,
         )
         self.sync_config = sync_config or SyncConfig()
         try:

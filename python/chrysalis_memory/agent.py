@@ -87,6 +87,7 @@ class AgentMemory:
         space: str | None = None,
         closed: bool = False,
         invite: str | None = None,
+        passphrase: str | None = None,
         config: Config | None = None,
         peers: Iterable[str] = (),
         listen: str | None = None,
@@ -101,6 +102,7 @@ class AgentMemory:
         self._space = space
         self._closed = closed
         self._invite = invite
+        self._passphrase = passphrase
         self._config = config
         self._sync: dict[str, Any] = {
             "peers": peers,
@@ -162,6 +164,7 @@ class AgentMemory:
             space=self._space,
             closed=self._closed,
             invite=self._invite,
+            passphrase=self._passphrase,
             embedder=embedder,
             config=self._config,
             **self._sync,

@@ -50,7 +50,8 @@ class MemoryStorage:
 
     The folder at `path` is a store like any other: `ChrysalisMemory` reads the same memories, and what it changes,
     `get` finds. `instance_id` is the name in which documents that come out of here are edited. Every change is one
-    signed operation, on disk when the call returns. Raises `StoreError` and its kinds when the store can't be opened.
+    signed operation, on disk when the call returns. `passphrase` is that of an encrypted store.
+    Raises `StoreError` and its kinds when the store can't be opened.
 
     >>> import tempfile
     >>> with MemoryStorage(tempfile.mkdtemp(), "agent-001") as storage:
@@ -64,11 +65,20 @@ class MemoryStorage:
     ('The kiln reaches 1260 degrees', ['heat', 'kiln'])
     """
 
-    def __init__(self, path: str | os.PathLike[str], instance_id: str, *, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        instance_id: str,
+        *,
+        passphrase: str | None = None,
+        config: Config | None = None,
+    ) -> None:
         # A document is stored with the names of its edits, so it may be as large as replicas admit.
         config = config or Config(payload_bytes_max=PAYLOAD_BYTES_MAX)
         self.instance_id = instance_id
-        self._memory = ChrysalisMemory(path, agent_id=instance_id, embedder="none", config=config)
+        self._memory = ChrysalisMemory(
+            path, agent_id=instance_id, passphrase=passphrase, embedder="none", config=config
+        )
 
     def put(self, document: MemoryDocument) -> MemoryDocument:
         """Merges a document with what is stored under its id, and returns the result.

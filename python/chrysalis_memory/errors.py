@@ -13,6 +13,7 @@
     ├── StoreError       the store on this machine cannot do its work
     │   ├── StoreLocked      another process held the write lock for too long
     │   ├── StoreCorrupt     bytes on disk are not what was written
+    │   ├── StoreEncrypted   the passphrase is missing or wrong, or this build has no encryption
     │   ├── StoreTooNew      written by a later version than this one
     │   ├── StoreReadOnly    the folder or the disk does not take writes
     │   └── DiskFull         no room left
@@ -53,6 +54,7 @@ __all__ = [
     "PeerMisbehaved",
     "Refused",
     "StoreCorrupt",
+    "StoreEncrypted",
     "StoreError",
     "StoreLocked",
     "StoreReadOnly",
@@ -163,6 +165,13 @@ class StoreCorrupt(StoreError):
     default_hint = "Run `chrysalis doctor --repair`: it keeps a copy and rebuilds what the log still proves."
 
 
+class StoreEncrypted(StoreError):
+    """The store is encrypted, and the passphrase is missing or wrong, or this build has no encryption."""
+
+    default_code = "store_encrypted"
+    default_hint = "Give `passphrase=`, or on the command line --passphrase-file or CHRYSALIS_PASSPHRASE."
+
+
 class StoreTooNew(StoreError):
     """The store was written by a later version; this one would misread it and does not try."""
 
@@ -256,6 +265,9 @@ _CLASS_BY_CODE |= {
     "role_lacking": NotAllowed,
     "removed": NotAllowed,
     "invitation_expired": NotAllowed,
+    "passphrase_wrong": StoreEncrypted,
+    "encryption_not_built": StoreEncrypted,
+    "store_plain": StoreError,
     "closed": StoreError,
     "database_error": StoreError,
     "file_error": StoreError,

@@ -32,6 +32,7 @@ class ChrysalisMemory(Sharing):
     is the name under which this object speaks. `space` names the set of memories; a store keeps one, and None is the
     one that it keeps (a new one: the open space `default`). With `closed` a store that belongs to no closed space
     founds one, with `invite` it joins one by a token; either is done once, and what the store remembers comes along.
+    `passphrase` opens a store that is encrypted, and encrypts a new one; the text is kept nowhere.
     `peers` and `listen` link it to other replicas, `policy` says when what is written leaves (`streaming`, `lumped`,
     `check_in`, or a `Policy` of `chrysalis_memory.network`), `sync=True` links it to the addresses that it keeps.
     `embedder` is `"auto"`, `"none"`, a function from text to vector, or an `Embedder`. Raises `StoreError` and its

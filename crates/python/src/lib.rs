@@ -23,7 +23,7 @@ mod _core {
     #[pymodule_export]
     use crate::crypto::{fingerprint, verify_signature};
     #[pymodule_export]
-    use crate::keep::{diagnose, repair};
+    use crate::keep::{change_passphrase, diagnose, encrypt, repair};
     #[pymodule_export]
     use crate::memory::{LogicalTime, Memory};
     #[pymodule_export]
@@ -32,6 +32,9 @@ mod _core {
     use crate::replica::Replica;
     #[pymodule_export]
     use crate::simulate::{simulate, simulate_liars};
+
+    #[pymodule_export]
+    const HAS_ENCRYPTION: bool = cfg!(feature = "encryption");
 
     #[pymodule_export]
     const PAYLOAD_BYTES_MAX: usize = chrysalis_core::limits::PAYLOAD_BYTES_MAX;

@@ -18,6 +18,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::convert;
 use crate::error::raise;
+use crate::keep;
 use crate::members;
 use crate::memory::Memory;
 
@@ -65,11 +66,12 @@ fn wanted(said: &Bound<'_, PyDict>) -> PyResult<Remember> {
 #[pymethods]
 impl Replica {
     #[new]
-    #[pyo3(signature = (path, *, space, closed, invite, durability, busy_timeout_ms, cache_bytes, mmap_bytes, payload_bytes_max))]
+    #[pyo3(signature = (path, *, passphrase, space, closed, invite, durability, busy_timeout_ms, cache_bytes, mmap_bytes, payload_bytes_max))]
     #[allow(clippy::too_many_arguments)]
     fn open(
         py: Python<'_>,
         path: PathBuf,
+        passphrase: Option<&str>,
         space: Option<String>,
         closed: bool,
         invite: Option<String>,
@@ -84,11 +86,13 @@ impl Replica {
             busy_timeout: Duration::from_millis(busy_timeout_ms),
             mmap_size_bytes: mmap_bytes,
             cache_size_bytes: cache_bytes,
+            key: None,
         };
         let options = StoreOptions {
             space,
             closed,
             invite: members::token(py, invite)?,
+            passphrase: keep::given(py, passphrase)?,
             connection,
             payload_bytes_max,
             ..StoreOptions::default()
@@ -105,6 +109,11 @@ impl Replica {
     #[getter]
     fn path(&self) -> PathBuf {
         self.store.folder().root().to_owned()
+    }
+
+    #[getter]
+    fn encrypted(&self) -> bool {
+        self.store.is_encrypted()
     }
 
     #[getter]

@@ -33,7 +33,7 @@ fn main() {
     let world = World::new();
     let queries: Vec<Vec<f32>> = (0..QUERIES).map(|at| world.vector(1 << 40 | at as u64)).collect();
     let mut truth = Truth::new(&queries);
-    let mut vectors = vector::open(&path, StoreMark([1; 16])).unwrap();
+    let mut vectors = vector::open(&path, StoreMark([1; 16]), None).unwrap();
     let filled = fill(folder.path(), &mut vectors, &world, memories, &mut truth);
     println!("{memories} memories put in {filled:.1?}, vectors.db {} MB", megabytes(&path));
     println!("two-nearest-neighbours dimension {:.1}", truth.dimension());

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use zeroize::Zeroizing;
 
 use crate::backoff::Patience;
+use crate::encryption::Key;
 use crate::error::StoreError;
 
 const STATEMENTS_CACHED: usize = 128;
@@ -62,6 +64,8 @@ pub struct ConnectionOptions {
     pub mmap_size_bytes: u64,
     /// The page cache of each connection.
     pub cache_size_bytes: u64,
+    /// The key of an encrypted file; none for a plain one.
+    pub key: Option<Key>,
 }
 
 impl Default for ConnectionOptions {
@@ -73,6 +77,7 @@ impl Default for ConnectionOptions {
             busy_timeout: Duration::from_secs(30),
             mmap_size_bytes: 0,
             cache_size_bytes: 4 << 20,
+            key: None,
         }
     }
 }
@@ -104,7 +109,7 @@ pub fn open_writer(path: &Path, format: Format, options: &ConnectionOptions) -> 
 pub fn open_reader(path: &Path, format: Format, options: &ConnectionOptions) -> Result<Connection, StoreError> {
     let patience = Arc::new(Patience::new(options.busy_timeout));
     // SQLite must be able to recover the write-ahead log even for a reader, hence not its read-only mode.
-    let connection = open_file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = open_file(path, OpenFlags::SQLITE_OPEN_READ_WRITE, options.key.as_ref())?;
     let is_readonly = connection.is_readonly("main")?;
     set_up(connection, options, &patience)
         .and_then(|connection| {
@@ -124,7 +129,7 @@ pub(crate) fn open_patient(
     patience: &Arc<Patience>,
 ) -> Result<(Connection, i32), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let connection = open_file(path, flags)?;
+    let connection = open_file(path, flags, options.key.as_ref())?;
     let finish = || -> Result<(Connection, i32), StoreError> {
         if connection.is_readonly("main")? {
             return Err(StoreError::ReadOnly);
@@ -172,11 +177,27 @@ pub fn stamp(connection: &Connection, format: Format) -> Result<(), StoreError> 
     Ok(())
 }
 
-fn open_file(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
-    Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|error| {
+/// Opens a file of the store, whichever it is, with its key before anything else is said.
+pub(crate) fn open_file(path: &Path, flags: OpenFlags, key: Option<&Key>) -> Result<Connection, StoreError> {
+    let opened = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let connection = opened.map_err(|error| {
         let fallback = StoreError::from(error).in_file(path);
         reason_of_failed_open(path, flags).unwrap_or(fallback)
-    })
+    })?;
+    match key {
+        Some(key) => give_key(connection, key),
+        None => Ok(connection),
+    }
+}
+
+/// A key can't be bound to the statement, and an error would repeat the statement: so the error is one of our own.
+///
+/// SQLCipher would write to the standard error what it finds wrong with pages; that is ours to tell.
+fn give_key(connection: Connection, key: &Key) -> Result<Connection, StoreError> {
+    let sql = Zeroizing::new(format!("PRAGMA cipher_log_level = NONE; PRAGMA key = \"{}\";", key.in_sql().as_str()));
+    let failed = |_| StoreError::Internal("the database did not take its key".to_owned());
+    connection.execute_batch(&sql).map_err(failed)?;
+    Ok(connection)
 }
 
 /// Asks the operating system why a file cannot be opened, which SQLite does not pass on.
@@ -222,7 +243,8 @@ fn set_up(
         synchronous = options.durability.name(),
         full = i32::from(options.durability == Durability::Full),
         cache_kib = (options.cache_size_bytes >> 10).max(1),
-        mmap_bytes = options.mmap_size_bytes,
+        // A map would show the pages as they lie in the file.
+        mmap_bytes = if options.key.is_some() { 0 } else { options.mmap_size_bytes },
     ))?;
     Ok(connection)
 }
@@ -287,6 +309,11 @@ fn check_format(connection: &Connection, format: Format) -> Result<i32, StoreErr
         return Err(StoreError::TooNew { found: version, supported: format.version });
     }
     Ok(version)
+}
+
+/// Bytes of a page; SQLCipher answers in digits.
+pub(crate) fn page_bytes(connection: &Connection) -> Result<u32, StoreError> {
+    Ok(connection.query_row("SELECT CAST(page_size AS INTEGER) FROM pragma_page_size", [], |row| row.get(0))?)
 }
 
 /// SQLite gives its other files the mode of the first. The folder is private unless somebody else made it.

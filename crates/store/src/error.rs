@@ -44,6 +44,8 @@ pub enum StoreError {
     Refused(&'static str, String),
     /// The key file is missing or unusable.
     Key(String),
+    /// How the store is kept and what was given to open it do not fit.
+    Encryption(EncryptionFault),
     /// A step of some work in the store broke off: a mistake in this library or in a function given to it.
     Internal(String),
     /// The operating system refused a file operation.
@@ -55,6 +57,52 @@ pub enum StoreError {
     },
     /// SQLite failed in a way that has no name of its own here.
     Sqlite(Arc<rusqlite::Error>),
+}
+
+/// Why a store could not be opened with the passphrase that was given, or without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncryptionFault {
+    /// It is encrypted, and no passphrase was given.
+    Locked,
+    /// The passphrase is not the one that it was encrypted with.
+    WrongPassphrase,
+    /// A passphrase was given, and the store is not encrypted.
+    Plain,
+    /// This build of the library has no encryption.
+    NotBuilt,
+}
+
+impl EncryptionFault {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Locked => "store_encrypted",
+            Self::WrongPassphrase => "passphrase_wrong",
+            Self::Plain => "store_plain",
+            Self::NotBuilt => "encryption_not_built",
+        }
+    }
+
+    fn what(self) -> &'static str {
+        match self {
+            Self::Locked => "the store is encrypted, and no passphrase was given",
+            Self::WrongPassphrase => "the passphrase does not open this store",
+            Self::Plain => "a passphrase was given, and the store is not encrypted",
+            Self::NotBuilt => "this build of the library has no encryption, which an encrypted store needs",
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Locked => {
+                "Give `passphrase=`, or on the command line --passphrase-file or the variable CHRYSALIS_PASSPHRASE."
+            }
+            Self::WrongPassphrase => "Give the passphrase that it was encrypted with; nothing was changed.",
+            Self::Plain => "Open it without one, or convert it with `chrysalis encrypt`; nothing was changed.",
+            Self::NotBuilt => {
+                "Install a build with it: MATURIN_PEP517_ARGS=\"--features encryption\" pip install . (docs/guide.md)."
+            }
+        }
+    }
 }
 
 impl StoreError {
@@ -96,6 +144,7 @@ impl StoreError {
             Self::Invalid(_) => "invalid",
             Self::Refused(code, _) => code,
             Self::Key(_) => "key_unusable",
+            Self::Encryption(fault) => fault.code(),
             Self::Internal(_) => "internal",
             Self::Io { .. } => "file_error",
             Self::Sqlite(_) => "database_error",
@@ -127,6 +176,7 @@ impl StoreError {
             Self::Refused("wrong_space", _) => "Use another store: each keeps one space.",
             Self::Refused("too_large", _) => "Split it into several memories, or raise `payload_bytes_max` in Config.",
             Self::Refused(..) => "Ask whoever made these bytes; nothing was changed.",
+            Self::Encryption(fault) => fault.hint(),
             Self::Key(_) => "Restore the key file from a backup; without it this store cannot write in its own name.",
             Self::Internal(_) => "Report this; the store rolled the work back.",
             Self::Io { .. } => {
@@ -155,6 +205,7 @@ impl fmt::Display for StoreError {
             Self::Invalid(what) | Self::Refused(_, what) | Self::Key(what) | Self::Internal(what) => {
                 out.write_str(what)
             }
+            Self::Encryption(fault) => out.write_str(fault.what()),
             Self::Io { file, source } if file.as_os_str().is_empty() => write!(out, "{source}"),
             Self::Io { file, source } => write!(out, "{}: {source}", file.display()),
             Self::Sqlite(source) => write!(out, "{source}"),

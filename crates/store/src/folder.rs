@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use crate::backoff::Patience;
-use crate::error::StoreError;
+use crate::encryption::{self, Key, SEALED_SEED_BYTES};
+use crate::error::{EncryptionFault, StoreError};
 
 const SEED_BYTES: usize = 32;
 
@@ -40,12 +41,25 @@ impl fmt::Debug for Seed {
 #[derive(Debug, Clone)]
 pub struct Folder {
     root: PathBuf,
+    /// What opens its files, if they are encrypted.
+    unlocking: Option<Key>,
 }
 
 impl Folder {
     /// The folder at `root`, whether or not it exists.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), unlocking: None }
+    }
+
+    /// The same folder, with what opens its files; none when they are plain.
+    #[must_use]
+    pub(crate) fn with_key(&self, key: Option<Key>) -> Self {
+        Self { root: self.root.clone(), unlocking: key }
+    }
+
+    /// What opens the files of this folder; none when they are plain.
+    pub(crate) fn unlocking(&self) -> Option<&Key> {
+        self.unlocking.as_ref()
     }
 
     /// The folder itself.
@@ -72,6 +86,21 @@ impl Folder {
     /// The seed of the replica's key.
     pub fn key(&self) -> PathBuf {
         self.root.join("key")
+    }
+
+    /// How a passphrase opens this store: there when the store is encrypted.
+    pub fn encryption(&self) -> PathBuf {
+        self.root.join("encryption")
+    }
+
+    /// Tells whether a store was begun here.
+    pub(crate) fn has_store(&self) -> bool {
+        self.key().exists() || holds_bytes(&self.database())
+    }
+
+    /// Tells whether the seed is encrypted, as far as its length shows.
+    pub(crate) fn has_sealed_seed(&self) -> bool {
+        length(&self.key()) == SEALED_SEED_BYTES as u64
     }
 
     /// Creates the folder, and those above it, for the eyes of its owner only; one that exists stays as it is.
@@ -110,11 +139,17 @@ impl Folder {
         if let Some(seed) = self.read_seed()? {
             return Ok(seed);
         }
+        if self.unlocking.is_none() && self.encryption().exists() {
+            // Another process made this store, encrypted, in this moment.
+            return Err(StoreError::Encryption(EncryptionFault::Locked));
+        }
         if holds_bytes(&self.database()) || holds_bytes(&self.root.join("chrysalis.db-wal")) {
             let what = format!("{} is missing, and the store beside it has data", self.key().display());
             return Err(StoreError::Key(what));
         }
-        self.write_new_seed()?;
+        let mut seed = Zeroizing::new([0; SEED_BYTES]);
+        getrandom::fill(seed.as_mut_slice()).map_err(|error| StoreError::io(&self.root, io::Error::other(error)))?;
+        self.write_seed(&Seed(seed))?;
         self.read_seed()?.ok_or_else(|| StoreError::Key(format!("{} vanished", self.key().display())))
     }
 
@@ -139,7 +174,7 @@ impl Folder {
     }
 
     /// The seed, or none when there is no key file.
-    fn read_seed(&self) -> Result<Option<Seed>, StoreError> {
+    pub(crate) fn read_seed(&self) -> Result<Option<Seed>, StoreError> {
         let path = self.key();
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -147,42 +182,63 @@ impl Folder {
             Err(error) => return Err(StoreError::io(&path, error)),
         };
         close_to_others(&path, &file)?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(SEED_BYTES + 1));
-        file.take(SEED_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| StoreError::io(&path, error))?;
-        let seed = <[u8; SEED_BYTES]>::try_from(bytes.as_slice())
-            .map_err(|_| StoreError::Key(format!("{} does not hold {SEED_BYTES} bytes", path.display())))?;
-        Ok(Some(Seed(Zeroizing::new(seed))))
+        let mut bytes = Zeroizing::new(Vec::with_capacity(SEALED_SEED_BYTES + 1));
+        file.take(SEALED_SEED_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| StoreError::io(&path, error))?;
+        self.seed_in(&bytes).map(Some).ok_or_else(|| {
+            let wanted = if self.unlocking.is_some() { "a seed under the store's key" } else { "32 bytes" };
+            StoreError::Key(format!("{} does not hold {wanted}", path.display()))
+        })
+    }
+
+    /// The seed in the bytes of the file; none when they hold none for this store.
+    pub(crate) fn seed_in(&self, bytes: &[u8]) -> Option<Seed> {
+        match &self.unlocking {
+            Some(key) => encryption::open_seed(key, bytes).map(Seed),
+            None => bytes.try_into().ok().map(|seed| Seed(Zeroizing::new(seed))),
+        }
     }
 
     /// Writes a seed under another name and then renames it, so that nobody ever reads half of one.
-    fn write_new_seed(&self) -> Result<(), StoreError> {
+    pub(crate) fn write_seed(&self, seed: &Seed) -> Result<(), StoreError> {
+        let bytes = Zeroizing::new(match &self.unlocking {
+            Some(key) => encryption::seal_seed(key, seed.as_bytes())?,
+            None => seed.as_bytes().to_vec(),
+        });
         let draft = self.root.join("key.new");
-        self.write_draft(&draft)
+        write_draft(&draft, &bytes)
             .and_then(|()| fs::rename(&draft, self.key()))
             .map_err(|error| write_error(&self.key(), error))?;
         sync_folder(&self.root)
     }
 
-    fn write_draft(&self, draft: &Path) -> io::Result<()> {
-        // A draft can only be left from a process that died here: whoever comes now holds the lock.
-        match fs::remove_file(draft) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut seed = Zeroizing::new([0; SEED_BYTES]);
-        getrandom::fill(seed.as_mut_slice()).map_err(io::Error::other)?;
-        let mut file = private_file().open(draft)?;
-        file.write_all(seed.as_slice())?;
-        file.sync_all()
+    /// Keeps other processes from making a key, and from opening the store, until the returned handle is dropped.
+    pub(crate) fn lock(&self) -> Result<File, StoreError> {
+        self.lock_by(File::try_lock)
     }
 
-    /// Keeps other processes from making a key until the returned handle is dropped.
-    fn lock(&self) -> Result<File, StoreError> {
+    /// Keeps others from converting the store until the returned handle is dropped: an open database does so itself.
+    /// Where folders can't be locked nobody is kept from anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when somebody is converting it, or has since its key was looked for.
+    pub(crate) fn lock_unconverted(&self) -> Result<Option<File>, StoreError> {
+        let handle = match self.lock_by(File::try_lock_shared) {
+            Err(StoreError::Locked) => return Err(StoreError::Locked),
+            other => other.ok(),
+        };
+        let is_as_before = !self.root.join(encryption::CONVERSION_FOLDERS[1]).exists()
+            && self.read_seed().is_ok_and(|seed| seed.is_some());
+        if is_as_before { Ok(handle) } else { Err(StoreError::Locked) }
+    }
+
+    fn lock_by(&self, take: impl Fn(&File) -> Result<(), fs::TryLockError>) -> Result<File, StoreError> {
         let handle = self.open_lock().map_err(|error| write_error(&self.root, error))?;
         let patience = Patience::new(KEY_WAIT);
         let started = Instant::now();
         loop {
-            match handle.try_lock() {
+            match take(&handle) {
                 Ok(()) => return Ok(handle),
                 Err(fs::TryLockError::WouldBlock) if patience.pause(started) => {}
                 Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Locked),
@@ -204,6 +260,17 @@ impl Folder {
         options.write(true).create(true).truncate(false);
         options.open(self.root.join("key.lock"))
     }
+}
+
+fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A draft can only be left from a process that died here: whoever comes now holds the lock.
+    match fs::remove_file(draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private_file().open(draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// A file that may not be written to is a store that is read-only.
@@ -254,7 +321,7 @@ fn private_folders() -> fs::DirBuilder {
     builder
 }
 
-fn private_file() -> OpenOptions {
+pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -1,20 +1,21 @@
 //! The derived files of one store as this process holds them: text index and vectors, opened when first needed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
 use crate::connection::open_writer;
+use crate::encryption::Key;
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::schema::FORMAT;
 use crate::scrub::scrub;
-use crate::search::derived::truncate_log;
+use crate::search::derived::{self, truncate_log};
 use crate::search::frequency::Frequencies;
 use crate::search::matrix::Matrix;
-use crate::search::{StoreMark, cells, feed, is_damage, text, vector};
+use crate::search::{StoreMark, cells, feed, is_damage, is_given_up, text, vector};
 use crate::store::Store;
 use crate::tending::Tending;
 
@@ -26,6 +27,7 @@ pub(crate) struct Indexes {
     text_path: PathBuf,
     vectors_path: PathBuf,
     mark: StoreMark,
+    key: Option<Key>,
     text: Mutex<Handle>,
     vectors: Mutex<Handle>,
     matrices: Mutex<BTreeMap<String, Arc<Matrix>>>,
@@ -62,6 +64,7 @@ impl Indexes {
             text_path: folder.text(),
             vectors_path: folder.vectors(),
             mark: StoreMark(mark),
+            key: folder.unlocking().cloned(),
             text: Mutex::default(),
             vectors: Mutex::default(),
             matrices: Mutex::default(),
@@ -78,21 +81,44 @@ impl Indexes {
     /// Runs `job` with the connection that writes the text index.
     pub(crate) fn with_text<T>(
         &self,
-        job: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+        job: impl FnMut(&mut Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut handle = lock(&self.text);
-        let connection = handle.get(|| text::open(&self.text_path, self.mark))?;
-        job(connection).map_err(|error| error.in_file(&self.text_path))
+        let open = || text::open(&self.text_path, self.mark, self.key.as_ref());
+        self.with(&self.text, &self.text_path, open, job)
     }
 
     /// Runs `job` with the connection that writes the vectors.
     pub(crate) fn with_vectors<T>(
         &self,
-        job: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+        job: impl FnMut(&mut Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut handle = lock(&self.vectors);
-        let connection = handle.get(|| vector::open(&self.vectors_path, self.mark))?;
-        job(connection).map_err(|error| error.in_file(&self.vectors_path))
+        let open = || vector::open(&self.vectors_path, self.mark, self.key.as_ref());
+        self.with(&self.vectors, &self.vectors_path, open, job)
+    }
+
+    /// Runs `job` once; and again, if the file is encrypted and damaged, with a new one. Such a file can't be emptied in
+    /// place: SQLCipher gives nothing more to a connection that has met a damaged page, not even leave to write.
+    fn with<T>(
+        &self,
+        handle: &Mutex<Handle>,
+        path: &Path,
+        open: impl Fn() -> Result<Connection, StoreError>,
+        mut job: impl FnMut(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut handle = lock(handle);
+        let done = job(handle.get(&open)?);
+        let done = match (done, &self.key) {
+            (Err(error), Some(key)) if is_given_up(&error) => {
+                handle.connection = None;
+                // Another process may have made it anew, and the damage may be the ground's.
+                if !derived::is_whole(path, key) {
+                    derived::remove(path)?;
+                }
+                job(handle.get(&open)?)
+            }
+            (done, _) => done,
+        };
+        done.map_err(|error| error.in_file(path))
     }
 
     /// The vectors of a model, caught up with the file. When too many of them are not in cells, that is mended beside.
@@ -102,7 +128,7 @@ impl Indexes {
             Arc::clone(matrices.entry(model.to_owned()).or_insert_with(|| Arc::new(Matrix::new(model))))
         };
         self.with_vectors(|vectors| matrix.catch_up(vectors))?;
-        if matrix.is_due() {
+        if matrix.is_due() && self.may_have_cells() {
             self.tending.begin(model);
         }
         Ok(matrix)
@@ -110,10 +136,15 @@ impl Indexes {
 
     /// Has the file of a model's cells written by a thread of its own, if that is due.
     pub(crate) fn tend(&self, model: &str) -> Result<(), StoreError> {
-        if self.with_vectors(|vectors| cells::build::is_due_now(vectors, model))? {
+        if self.may_have_cells() && self.with_vectors(|vectors| cells::build::is_due_now(vectors, model))? {
             self.tending.begin(model);
         }
         Ok(())
+    }
+
+    /// Files of cells hold vectors in the clear, so an encrypted store has none, and searches all vectors one by one.
+    fn may_have_cells(&self) -> bool {
+        self.key.is_none()
     }
 
     /// How far that has come, from 0 to 1; none when this process does not write one.
@@ -130,7 +161,7 @@ impl Indexes {
     /// Makes a search connection see the text index.
     pub(crate) fn attach(&self, reader: &Connection) -> Result<(), StoreError> {
         self.with_text(|_| Ok(()))?;
-        text::attach(reader, &self.text_path)
+        text::attach(reader, &self.text_path, self.key.as_ref())
     }
 
     /// Empties the text index: it fills again from the ground.

@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use crate::belonging::{self, Belonging};
 use crate::connection::ConnectionOptions;
 use crate::edit::Edit;
+use crate::encryption::{self, Passphrase};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::readers::{ReadConnection, Readers};
@@ -36,7 +37,9 @@ pub struct StoreOptions {
     pub closed: bool,
     /// The token by which a store that is no member yet joins a closed space.
     pub invite: Option<Arc<Token>>,
-    /// How connections are set up.
+    /// What opens a store that is encrypted, and encrypts a new one; none for a plain one.
+    pub passphrase: Option<Passphrase>,
+    /// How connections are set up. Its key is found by the passphrase.
     pub connection: ConnectionOptions,
     /// Bytes of payload that this replica allows itself.
     pub payload_bytes_max: usize,
@@ -52,6 +55,7 @@ impl Default for StoreOptions {
             space: None,
             closed: false,
             invite: None,
+            passphrase: None,
             connection: ConnectionOptions::default(),
             payload_bytes_max: limits::PAYLOAD_BYTES_DEFAULT,
             clock: Arc::new(system_clock),
@@ -109,30 +113,35 @@ impl Store {
     /// another closed space than the token's, with `invitation_expired`, or with `role_lacking` when memories would
     /// have to come along that the role may not say.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let folder = Folder::at(path);
+        folder.create()?;
+        encryption::finish_conversion(&folder)?;
+        let folder = folder.with_key(encryption::unlock_or_create(&folder, options.passphrase.as_ref())?);
         for _ in 1..OPENING_TRIES {
-            match Self::try_open(path, &options, None) {
+            match Self::try_open(&folder, &options, None) {
                 Err(StoreError::Refused(MOVED, _)) => {}
                 done => return done,
             }
         }
-        Self::try_open(path, &options, None)
+        Self::try_open(&folder, &options, None)
     }
 
     /// Makes a new store of this space with a grant that was accepted before: for salvage.
-    pub(crate) fn restore(path: &Path, space: Space, used: Option<UsedGrant>) -> Result<Self, StoreError> {
+    pub(crate) fn restore(folder: &Folder, space: Space, used: Option<UsedGrant>) -> Result<Self, StoreError> {
         let belonging = Belonging { kept: None, space, used };
-        Self::try_open(path, &StoreOptions::default(), Some(belonging))
+        Self::try_open(folder, &StoreOptions::default(), Some(belonging))
     }
 
-    fn try_open(path: &Path, options: &StoreOptions, given: Option<Belonging>) -> Result<Self, StoreError> {
-        let folder = Folder::at(path);
-        folder.create()?;
+    fn try_open(folder: &Folder, options: &StoreOptions, given: Option<Belonging>) -> Result<Self, StoreError> {
         folder.check_not_emptied()?;
         let key = SecretKey::from_seed(folder.load_or_create_seed()?.as_bytes());
+        let _unconverted = folder.lock_unconverted()?;
+        let connection = ConnectionOptions { key: folder.unlocking().cloned(), ..options.connection.clone() };
+        let options = StoreOptions { connection, passphrase: None, ..options.clone() };
         let path = folder.database();
         let belonging = match given {
             Some(belonging) => belonging,
-            None => Belonging::settle(&path, options, key.public())?,
+            None => Belonging::settle(&path, &options, key.public())?,
         };
         let shared = Shared {
             key,
@@ -162,13 +171,13 @@ impl Store {
             })?,
         };
         shared.entered.store(true, Ordering::Release);
-        let indexes = crate::indexes::Indexes::new(&folder, mark);
+        let indexes = crate::indexes::Indexes::new(folder, mark);
         let store = Self {
-            folder,
+            folder: folder.clone(),
             writer,
             readers,
             shared,
-            options: options.clone(),
+            options,
             indexes,
             searchers: Default::default(),
             uses: Default::default(),
@@ -193,6 +202,11 @@ impl Store {
     /// How many memories came along when this opening founded or joined the space.
     pub fn brought(&self) -> usize {
         self.brought
+    }
+
+    /// Tells whether its files are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.folder.unlocking().is_some()
     }
 
     /// The folder.

@@ -22,7 +22,7 @@ use self::line::{Called, Entry, Guest, Line};
 use self::transaction::Transaction;
 use crate::backoff::Patience;
 use crate::checkpoint::{CheckpointReport, Checkpointer};
-use crate::connection::{ConnectionOptions, Format, migrate, open_patient};
+use crate::connection::{ConnectionOptions, Format, migrate, open_patient, page_bytes};
 use crate::error::StoreError;
 use crate::turnstile::Turnstile;
 
@@ -125,7 +125,7 @@ impl<C: TransactionState> Writer<C> {
         migrate(&connection, format, steps).map_err(|error| error.in_file(path))?;
         let log_pages = Arc::new(AtomicU32::new(0));
         let lane = Lane {
-            page_bytes: connection.query_row("PRAGMA page_size", [], |row| row.get(0))?,
+            page_bytes: page_bytes(&connection)?,
             connection: Some(count_log_pages(connection, &log_pages)?),
             batch: None,
         };

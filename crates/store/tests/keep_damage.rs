@@ -66,7 +66,7 @@ fn a_database_truncated_at_any_length_is_refused_or_works() {
     for length in lengths {
         let path = copy(&sound, &folder.path().join("damaged"));
         fs::write(path.join("chrysalis.db"), &bytes[..length]).unwrap();
-        let named = diagnose(&path).iter().any(|finding| finding.level == Level::Error);
+        let named = diagnose(&path, None).iter().any(|finding| finding.level == Level::Error);
         assert!(named, "the doctor sees nothing at {length}");
         // What was cut off may be something that this little use of the store does not meet.
         if let Err(error) = live(&path) {
@@ -89,7 +89,7 @@ fn flipped_bits_are_refused_or_found_or_do_no_harm() {
         let mut damaged = bytes.clone();
         damaged[place] ^= 1 << (step % 8);
         fs::write(path.join("chrysalis.db"), &damaged).unwrap();
-        let named = diagnose(&path).iter().any(|finding| finding.level == Level::Error);
+        let named = diagnose(&path, None).iter().any(|finding| finding.level == Level::Error);
         if !named {
             // The bit lies where nothing is read.
             assert_eq!(contents(&open(&path)), unharmed, "bit at {place}");
@@ -142,7 +142,7 @@ fn an_emptied_database_beside_a_key_is_not_taken_for_a_new_store() {
     let folder = TempDir::new().unwrap();
     let path = furnished(&folder);
     fs::write(path.join("chrysalis.db"), b"").unwrap();
-    let codes: Vec<_> = diagnose(&path).into_iter().map(|finding| finding.code).collect();
+    let codes: Vec<_> = diagnose(&path, None).into_iter().map(|finding| finding.code).collect();
     assert!(codes.contains(&"database_empty"), "{codes:?}");
     assert_eq!(Store::open(&path, StoreOptions::default()).map(drop).unwrap_err().code(), "store_corrupt");
     fs::remove_file(path.join("chrysalis.db")).unwrap();

@@ -20,7 +20,7 @@ fn codes(findings: &[Finding], level: Level) -> Vec<&'static str> {
 }
 
 fn errors(path: &Path) -> Vec<&'static str> {
-    codes(&diagnose(path), Level::Error)
+    codes(&diagnose(path, None), Level::Error)
 }
 
 type Damage<'a> = &'a dyn Fn(&Path);
@@ -51,7 +51,7 @@ fn a_sound_store_is_well_and_looking_changes_nothing() {
     let folder = TempDir::new().unwrap();
     let path = furnished(&folder);
     let before = contents(&path);
-    let findings = diagnose(&path);
+    let findings = diagnose(&path, None);
     assert_eq!(codes(&findings, Level::Error), Vec::<&str>::new());
     assert_eq!(codes(&findings, Level::Warning), Vec::<&str>::new());
     assert_eq!(codes(&findings, Level::Ok), ["holds"]);
@@ -93,10 +93,10 @@ fn files_that_others_can_read_are_closed_to_them() {
     for file in ["", "key", "text.db"] {
         fs::set_permissions(path.join(file), fs::Permissions::from_mode(0o755)).unwrap();
     }
-    assert_eq!(codes(&diagnose(&path), Level::Warning), ["file_readable", "folder_open", "key_readable"]);
-    repair(&path);
+    assert_eq!(codes(&diagnose(&path, None), Level::Warning), ["file_readable", "folder_open", "key_readable"]);
+    repair(&path, None);
     assert_eq!((mode("text.db"), mode("key")), (0o600, 0o600));
-    assert_eq!(codes(&diagnose(&path), Level::Warning), ["folder_open"]);
+    assert_eq!(codes(&diagnose(&path, None), Level::Warning), ["folder_open"]);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn views_are_made_again() {
         &path,
         "UPDATE memory SET content = 'lies' WHERE id = 'm5'; DELETE FROM tag; DELETE FROM memory WHERE id = 'm6'",
     );
-    let done = repair(&path);
+    let done = repair(&path, None);
     assert_eq!(codes(&done, Level::Error), Vec::<&str>::new(), "{done:#?}");
     let store = open(&path);
     assert_eq!(store.get("m5").unwrap().unwrap().content, "memory number 5");
@@ -121,10 +121,10 @@ fn derived_files_are_no_loss() {
     let folder = TempDir::new().unwrap();
     let path = furnished(&folder);
     fs::write(path.join("text.db"), [3; 9000]).unwrap();
-    assert_eq!(codes(&diagnose(&path), Level::Warning), ["derived_damaged"]);
+    assert_eq!(codes(&diagnose(&path, None), Level::Warning), ["derived_damaged"]);
     assert_eq!(errors(&path), Vec::<&str>::new());
-    repair(&path);
-    assert_eq!(codes(&diagnose(&path), Level::Warning), Vec::<&str>::new());
+    repair(&path, None);
+    assert_eq!(codes(&diagnose(&path, None), Level::Warning), Vec::<&str>::new());
     assert_eq!(found(&open(&path), "second life"), ["m6"]);
 }
 
@@ -139,7 +139,7 @@ fn an_operation_that_was_tampered_with_is_dropped_and_what_follows_is_said_again
     store.close().unwrap();
     tamper(&path, "UPDATE operation SET header = zeroblob(length(header)) WHERE position = 11");
     assert!(errors(&path).contains(&"malformed"), "{:?}", errors(&path));
-    let done = repair(&path);
+    let done = repair(&path, None);
     assert_eq!(codes(&done, Level::Error), Vec::<&str>::new(), "{done:#?}");
     assert_eq!(codes(&done, Level::Warning), ["damaged_file_kept", "lost", "said_again"], "{done:#?}");
     let store = open(&path);
@@ -183,7 +183,7 @@ fn a_database_with_broken_pages_is_salvaged() {
             damaged[page * 4096..(page + 1) * 4096].fill(0x5a);
         }
         fs::write(path.join("chrysalis.db"), &damaged).unwrap();
-        let done = repair(&path);
+        let done = repair(&path, None);
         assert_eq!(codes(&done, Level::Error), Vec::<&str>::new(), "{broken:?}: {done:#?}");
         let store = open(&path);
         // A page holds about ten short memories.
@@ -206,7 +206,7 @@ fn a_truncated_database_is_salvaged() {
     for (number, part) in [3, 2].into_iter().enumerate() {
         let path = copy(&sound, &folder.path().join(number.to_string()));
         fs::write(path.join("chrysalis.db"), &bytes[..bytes.len() * (part - 1) / part]).unwrap();
-        let done = repair(&path);
+        let done = repair(&path, None);
         assert_eq!(codes(&done, Level::Error), Vec::<&str>::new(), "{part}: {done:#?}");
         let store = open(&path);
         saved.push(readable(&store));
@@ -222,7 +222,7 @@ fn an_interrupted_repair_is_finished() {
     fs::create_dir(path.join("salvage")).unwrap();
     fs::rename(path.join("chrysalis.db"), path.join("salvage/chrysalis.db")).unwrap();
     assert_eq!(errors(&path), ["database_missing", "salvage_unfinished"]);
-    let done = repair(&path);
+    let done = repair(&path, None);
     assert_eq!(codes(&done, Level::Error), Vec::<&str>::new(), "{done:#?}");
     assert!(open(&path).get("m5").unwrap().is_some());
 }
@@ -238,7 +238,7 @@ fn a_store_of_another_space_is_repaired_in_its_own() {
     let mut bytes = fs::read(path.join("chrysalis.db")).unwrap();
     bytes[..4096].fill(0);
     fs::write(path.join("chrysalis.db"), bytes).unwrap();
-    let done = repair(&path);
+    let done = repair(&path, None);
     assert_eq!(codes(&done, Level::Error), Vec::<&str>::new(), "{done:#?}");
     let store = Store::open(&path, options()).unwrap();
     assert_eq!(store.get("m").unwrap().unwrap().content, "in another space");

@@ -122,7 +122,7 @@ fn opens_holds_and_reads_as_written(version: &str) {
     let again = chrysalis_store::Remember { id: Some("secret".to_owned()), edit: saying("not again") };
     assert_eq!(store.remember("anna", again).unwrap_err().code(), "not_allowed");
     store.close().unwrap();
-    let errors: Vec<_> = diagnose(&path).into_iter().filter(|finding| finding.level == Level::Error).collect();
+    let errors: Vec<_> = diagnose(&path, None).into_iter().filter(|finding| finding.level == Level::Error).collect();
     assert_eq!(errors, []);
 }
 

@@ -38,7 +38,7 @@ impl World {
     fn saying(all: impl IntoIterator<Item = Said>) -> Self {
         let ground = Ground::new();
         ground.remember_all(all);
-        let vectors = vector::open(&ground.path("vectors.db"), MARK).unwrap();
+        let vectors = vector::open(&ground.path("vectors.db"), MARK, None).unwrap();
         let mut world = Self { ground, vectors };
         world.embed();
         world
@@ -298,7 +298,7 @@ fn among_many_nearly_all_of_the_nearest_are_found_and_never_fewer_than_asked_for
     const MEMORIES: usize = 40_000;
     let ground = Ground::new();
     ground.remember_all((0..MEMORIES).map(|at| said(&format!("note {at}"))));
-    let vectors = vector::open(&ground.path("vectors.db"), MARK).unwrap();
+    let vectors = vector::open(&ground.path("vectors.db"), MARK, None).unwrap();
     let mut world = World { ground, vectors };
     let pending = vector::pending(&world.ground.connection, &world.vectors, "m", usize::MAX).unwrap();
     for some in pending.chunks(2_000) {
@@ -412,7 +412,7 @@ fn a_file_of_another_store_is_not_used() {
     fs::write(world.ground.path("vectors-00000000000000aa.cells"), &foreign).unwrap();
     vector::erase(&world.ground.connection, &mut world.vectors, &[1]).unwrap();
     assert!(!world.ground.path("vectors-00000000000000aa.cells").exists());
-    let elsewhere = vector::open(&world.ground.path("vectors.db"), StoreMark([8; 16])).unwrap();
+    let elsewhere = vector::open(&world.ground.path("vectors.db"), StoreMark([8; 16]), None).unwrap();
     assert_eq!(vector::models(&elsewhere).unwrap(), vec![]);
 }
 

@@ -257,7 +257,7 @@ fn resetting_a_damaged_index_forgets_too() {
 #[test]
 fn the_bytes_of_an_erased_vector_are_gone() {
     let ground = Ground::with(&["the secret", "kept"]);
-    let mut vectors = vector::open(&ground.path("vectors.db"), MARK).unwrap();
+    let mut vectors = vector::open(&ground.path("vectors.db"), MARK, None).unwrap();
     let pending = vector::pending(&ground.connection, &vectors, "model", 10).unwrap();
     let new: Vec<vector::NewVector> = pending
         .iter()

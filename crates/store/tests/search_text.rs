@@ -185,7 +185,7 @@ fn a_lost_index_is_built_again() {
 #[test]
 fn an_index_of_another_store_is_built_again() {
     let other = Ground::with(&["a parrot of somebody else"]);
-    drop(text::open(&other.path("text.db"), StoreMark([9; 16])).unwrap());
+    drop(text::open(&other.path("text.db"), StoreMark([9; 16]), None).unwrap());
     let ground = large_ground(20);
     fs::copy(other.path("text.db"), ground.path("text.db")).unwrap();
     let finder = ground.finder();
@@ -320,7 +320,7 @@ proptest! {
         kept_up.catch_up();
         prop_assert!(text::is_sound(&kept_up.index).unwrap());
         let fresh_path = ground.path("fresh.db");
-        let mut fresh = text::open(&fresh_path, MARK).unwrap();
+        let mut fresh = text::open(&fresh_path, MARK, None).unwrap();
         catch_up(&ground.connection, &mut fresh, MARK, usize::MAX).unwrap();
         prop_assert_eq!(contents(&kept_up.index), contents(&fresh));
         prop_assert_eq!(vocabulary(&kept_up.index), vocabulary(&fresh));

@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use search_ground::{Dice, Ground, MARK, said};
 
 fn open(ground: &Ground) -> Connection {
-    vector::open(&ground.path("vectors.db"), MARK).unwrap()
+    vector::open(&ground.path("vectors.db"), MARK, None).unwrap()
 }
 
 /// Embeds all that is pending by a function of the content; returns how many vectors were put.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from chrysalis_memory.cli import (
     care,
     context,
     doctor,
+    encrypt,
     ghost,
     hub,
     members,
@@ -20,6 +22,7 @@ from chrysalis_memory.cli import (
     shows,
     writing,
 )
+from chrysalis_memory.cli.opening import use_passphrase_file
 
 _EPILOG = """\
 [bold]First steps[/bold]
@@ -49,7 +52,21 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for group in (writing, reading, moving, members, sharing, hub, context, ghost, care, doctor, models, shows):
+    for group in (
+        writing,
+        reading,
+        moving,
+        members,
+        sharing,
+        hub,
+        context,
+        ghost,
+        care,
+        doctor,
+        encrypt,
+        models,
+        shows,
+    ):
         group.register(app)
     return app
 
@@ -66,5 +83,14 @@ def _options(
     version: Annotated[  # noqa: ARG001 - the callback does it
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
     ] = False,
+    passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--passphrase-file",
+            envvar="CHRYSALIS_PASSPHRASE_FILE",
+            show_default="the variable CHRYSALIS_PASSPHRASE",
+            help="File with the passphrase of an encrypted store.",
+        ),
+    ] = None,
 ) -> None:
-    return
+    use_passphrase_file(passphrase_file)

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from chrysalis_memory.cli.opening import passphrase
 from chrysalis_memory.cli.options import GhostFolder, Json, Store
 from chrysalis_memory.cli.output import (
     age,
@@ -31,7 +32,7 @@ from chrysalis_memory.ghost import (
     Pheromone,
     Proposal,
     Staleness,
-    default_ghost_path,
+    ghost_of,
 )
 from chrysalis_memory.ghost.records import as_text
 from chrysalis_memory.ghost.staleness import GHOST_PREFIX, in_words
@@ -62,8 +63,8 @@ def register(app: typer.Typer) -> None:
 
 
 def open_ghost(ghost: Path | None, store: Path | None) -> GhostCache:
-    """The ghost in that folder, or the one that belongs to the store."""
-    return GhostCache(default_ghost_path(store) if ghost is None else ghost)
+    """The ghost in that folder, or the one that belongs to the store, which an encrypted store has not."""
+    return ghost_of(store, ghost, encrypted=passphrase() is not None)
 
 
 def status(*, ghost: GhostFolder = None, store: Store = None, json: Json = False) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chrysalis_memory.cli import options
-from chrysalis_memory.cli.opening import require_store
+from chrysalis_memory.cli.opening import passphrase, require_store
 from chrysalis_memory.cli.options import Json, Store
 from chrysalis_memory.cli.output import console, counted, for_people, local, print_json, print_row, printable, say
 from chrysalis_memory.config import default_path
@@ -125,7 +125,13 @@ def hub(
     from chrysalis_memory.hub.running import run
 
     path = store or default_path()
-    run(path, settings, ready_file=ready_file, say=lambda running: _say_ready(running, path, as_json=json))
+    run(
+        path,
+        settings,
+        passphrase=passphrase(),
+        ready_file=ready_file,
+        say=lambda running: _say_ready(running, path, as_json=json),
+    )
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

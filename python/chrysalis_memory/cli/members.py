@@ -12,8 +12,8 @@ from rich.text import Text
 
 from chrysalis_memory import ChrysalisMemory
 from chrysalis_memory.cli.failures import NOTHING
-from chrysalis_memory.cli.opening import embedder, find, open_to_read
-from chrysalis_memory.cli.options import DEFAULT_AGENT, Id, Json, Store, duration
+from chrysalis_memory.cli.opening import find, open_to_enter, open_to_read
+from chrysalis_memory.cli.options import Id, Json, Store, duration
 from chrysalis_memory.cli.output import console, counted, for_people, local, print_json, print_row, printable, say
 from chrysalis_memory.errors import ChrysalisError
 from chrysalis_memory.records import Invitation, Member, iso
@@ -43,7 +43,7 @@ def found(
 
       chrysalis found harbour --store team
     """
-    with ChrysalisMemory(store, agent_id=DEFAULT_AGENT, space=name, closed=True, embedder=embedder()) as memory:
+    with open_to_enter(store, space=name, closed=True) as memory:
         _tell_entered(memory, "founded", as_json=json)
 
 
@@ -138,7 +138,7 @@ def join(
 
       chrysalis join --store mine - < token
     """
-    with ChrysalisMemory(store, agent_id=DEFAULT_AGENT, invite=_told(token), embedder=embedder()) as memory:
+    with open_to_enter(store, invite=_told(token)) as memory:
         calls = {} if offline else {url: _call(memory, url) for url in memory.peers()}
         _tell_entered(memory, "joined", as_json=json, calls=calls)
 

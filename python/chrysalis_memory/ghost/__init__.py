@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from chrysalis_memory.ghost.cache import GhostCache, default_ghost_path
 from chrysalis_memory.ghost.files import GhostProblem
+from chrysalis_memory.ghost.off import NoGhost, ghost_of
 from chrysalis_memory.ghost.pheromones import Pheromone, Pheromones
 from chrysalis_memory.ghost.proposals import Proposal, Proposals
 from chrysalis_memory.ghost.records import GhostOverview, GhostReading, SnapshotInfo
@@ -23,6 +24,7 @@ __all__ = [
     "GhostOverview",
     "GhostProblem",
     "GhostReading",
+    "NoGhost",
     "Pheromone",
     "Pheromones",
     "Proposal",
@@ -31,4 +33,5 @@ __all__ = [
     "Stability",
     "Staleness",
     "default_ghost_path",
+    "ghost_of",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from time import time
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from chrysalis_memory._opened import named
 from chrysalis_memory.config import default_path
@@ -75,6 +75,9 @@ class GhostCache:
     >>> ghost.read("status").text
     '[GHOST] not shown: 2 hours old; after 2 hours it would rather mislead than help'
     """
+
+    keeps: ClassVar[bool] = True
+    """Whether anything is written at all: see `NoGhost`."""
 
     def __init__(
         self,

@@ -35,7 +35,8 @@ AGENT: Final = "hub"
 
 
 class Running:
-    """A hub that runs from `with` to its end. Raises `StoreError`, `LinkError` and `ValueError` when it can't begin.
+    """A hub that runs from `with` to its end; `passphrase` is that of an encrypted store. Raises
+    `StoreError`, `LinkError` and `ValueError` when it can't begin.
 
     >>> import tempfile
     >>> with Running(tempfile.mkdtemp(), HubSettings(port=0, http_port=0, space="team", embedder="none")) as hub:
@@ -43,8 +44,9 @@ class Running:
     ('team', True, True)
     """
 
-    def __init__(self, store: str | os.PathLike[str], settings: HubSettings) -> None:
+    def __init__(self, store: str | os.PathLike[str], settings: HubSettings, *, passphrase: str | None = None) -> None:
         self._store = Path(store)
+        self._passphrase = passphrase
         self._settings = settings
         self._stack = ExitStack()
         self._is_ready = False
@@ -66,7 +68,12 @@ class Running:
         is_closed = not settings.open_space
         self.memory = stack.enter_context(
             ChrysalisMemory(
-                self._store, agent_id=AGENT, space=settings.space, closed=is_closed, embedder=settings.embedder
+                self._store,
+                agent_id=AGENT,
+                space=settings.space,
+                closed=is_closed,
+                passphrase=self._passphrase,
+                embedder=settings.embedder,
             )
         )
         self.audit = AuditLog(self.memory.path, bytes_max=settings.audit_bytes_max, files_max=settings.audit_files_max)
@@ -140,7 +147,14 @@ def _more_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def run(store: Path, settings: HubSettings, *, ready_file: Path | None, say: Callable[[Running], None]) -> None:
+def run(
+    store: Path,
+    settings: HubSettings,
+    *,
+    passphrase: str | None = None,
+    ready_file: Path | None,
+    say: Callable[[Running], None],
+) -> None:
     """Runs a hub until SIGINT or SIGTERM."""
     ending = threading.Event()
 
@@ -149,7 +163,7 @@ def run(store: Path, settings: HubSettings, *, ready_file: Path | None, say: Cal
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    with Running(store, settings) as running:
+    with Running(store, settings, passphrase=passphrase) as running:
         if ready_file is not None:
             _write_whole(ready_file, running.ready())
         say(running)

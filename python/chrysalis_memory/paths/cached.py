@@ -73,7 +73,9 @@ class Cached:
 
     async def refresh(self, whats: Mapping[str, bool]) -> tuple[str, ...]:
         """Has live answers anew: where told to, and where what is kept is no longer fresh; returns what went wrong."""
-        wrong = []
+        wrong: list[str] = []
+        if not self._ghost.keeps:
+            return ()
         for what, must in whats.items():
             reading = await asyncio.to_thread(self._read, what, None)
             if not must and reading is not None and reading.level is Staleness.FRESH:
@@ -100,6 +102,8 @@ class Cached:
 
     def _keep(self, what: str, value: dict[str, Any]) -> PathAnswer:
         answer = PathAnswer(MANIFEST, value, as_text(value), now())
+        if not self._ghost.keeps:
+            return answer
         try:
             self._ghost.record_call(True)
             self._ghost.write(what, value)

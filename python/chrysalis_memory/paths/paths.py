@@ -24,7 +24,7 @@ from chrysalis_memory.config import Config, default_path
 from chrysalis_memory.context._threads import AnyMemory, in_thread
 from chrysalis_memory.embedding import EmbedderLike
 from chrysalis_memory.errors import ChrysalisError, NotFound
-from chrysalis_memory.ghost import GhostCache, GhostProblem, GhostReading, Staleness, default_ghost_path
+from chrysalis_memory.ghost import GhostCache, GhostProblem, GhostReading, Staleness, ghost_of
 from chrysalis_memory.memory import ChrysalisMemory
 from chrysalis_memory.paths.answer import PathAnswer
 from chrysalis_memory.paths.cached import ENGRAM, MANIFEST, NOT_REACHED, Cached, count_failure, now, unreached
@@ -45,7 +45,8 @@ class Paths:
     `memory` is an open `ChrysalisMemory`, a started `AgentMemory`, or a store's folder. A folder, or the default store
     if nothing is given, is opened by the first call that needs it, in the name of `agent_id`, with `embedder` and
     `config`, or by `opener` if that is given; `close()` and the end of `async with` close it. A memory that was given
-    stays open. `ghost` is a `GhostCache` or a folder. `engine` are settings of the `CrystallizationEngine`.
+    stays open. `ghost` is a `GhostCache` or a folder; without one, a store that is encrypted has no ghost, whose files
+    would be plain. `passphrase` opens such a store. `engine` are settings of the `CrystallizationEngine`.
 
     >>> import asyncio, tempfile
     >>> async def main():
@@ -63,6 +64,7 @@ class Paths:
         *,
         ghost: GhostCache | str | os.PathLike[str] | None = None,
         agent_id: str = "agent",
+        passphrase: str | None = None,
         embedder: EmbedderLike = "auto",
         config: Config | None = None,
         engine: Mapping[str, Any] | None = None,
@@ -71,13 +73,19 @@ class Paths:
         self._given = memory if isinstance(memory, ChrysalisMemory | AgentMemory) else None
         self._folder = _folder(memory)
         self._open = opener or partial(
-            ChrysalisMemory, self._folder, agent_id=agent_id, embedder=embedder, config=config
+            ChrysalisMemory,
+            self._folder,
+            agent_id=agent_id,
+            passphrase=passphrase,
+            embedder=embedder,
+            config=config,
         )
         self._opened: ChrysalisMemory | None = None
         self._opening = asyncio.Lock()
         self.agent_id = agent_id if self._given is None else self._given.agent_id
-        folder = default_ghost_path(self._folder) if ghost is None else ghost
-        self.ghost = folder if isinstance(folder, GhostCache) else GhostCache(folder)
+        if not isinstance(ghost, GhostCache):
+            ghost = ghost_of(self._folder, ghost, encrypted=passphrase is not None)
+        self.ghost = ghost
         self._answers = Answers(self.ghost, self.agent_id)
         live = {"status": self._live(status_of), "map": self._live(map_of), "cluster": self._live(cluster_of)}
         self._cached = Cached(self.ghost, self.agent_id, live, str(self._folder))
@@ -162,6 +170,8 @@ class Paths:
 
     def _keep(self, spec: PathSpec, arguments: Mapping[str, Any], value: Any) -> tuple[str, ...]:
         """Writes a live answer into the ghost; if that fails, the answer stands. Returns what went wrong."""
+        if not self.ghost.keeps:
+            return ()
         try:
             self.ghost.record_call(True)
             key = _key(spec, arguments, value) if spec.keeps else None
@@ -174,7 +184,7 @@ class Paths:
     def _drop(self, key: str | None) -> None:
         """What the store does not have any more must not come back out of the ghost."""
         try:
-            if key is not None:
+            if key is not None and self.ghost.keeps:
                 self._answers.drop(key)
         except ChrysalisError as error:
             self.ghost.problems.append(GhostProblem("agents", f"an answer was not taken away: {error}"))

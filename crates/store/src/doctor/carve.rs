@@ -12,6 +12,8 @@ use chrysalis_core::id::{Salt, Signature};
 use chrysalis_core::limits;
 use chrysalis_core::operation::{Body, Operation};
 
+use crate::encryption::{self, Key};
+
 /// The first byte of a leaf page of a table.
 const TABLE_LEAF: u8 = 13;
 
@@ -22,15 +24,19 @@ const COLUMNS: usize = 13;
 const HEADER: usize = 9;
 
 /// The pages of a file.
-struct Pages {
+struct Pages<'a> {
     file: File,
     page_bytes: usize,
+    /// Of each page so many bytes are SQLite's; the rest is what encryption keeps for itself.
+    usable_bytes: usize,
     count: u64,
+    key: Option<&'a Key>,
 }
 
-/// Every operation that stands in a leaf page of the file and is whole in itself. Signatures are not checked.
-pub(super) fn carve(path: &Path) -> io::Result<Vec<Operation>> {
-    let mut pages = Pages::open(path)?;
+/// Every operation that stands in a leaf page of the file and is whole in itself. Signatures are not checked. `key` is
+/// that of an encrypted store.
+pub(super) fn carve(path: &Path, key: Option<&Key>) -> io::Result<Vec<Operation>> {
+    let mut pages = Pages::open(path, key)?;
     let mut operations = Vec::new();
     for number in 1..=pages.count {
         let page = pages.read(number)?;
@@ -44,26 +50,32 @@ pub(super) fn carve(path: &Path) -> io::Result<Vec<Operation>> {
     Ok(operations)
 }
 
-impl Pages {
-    fn open(path: &Path) -> io::Result<Self> {
+impl<'a> Pages<'a> {
+    fn open(path: &Path, key: Option<&'a Key>) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let mut head = Vec::new();
         file.by_ref().take(18).read_to_end(&mut head)?;
         let stated = head.get(16..18).map_or(0, |bytes| usize::from(bytes[0]) << 8 | usize::from(bytes[1]));
-        // A damaged header may state anything; 4096 is what SQLite makes by itself.
+        // A damaged header may state anything, and an encrypted one says nothing; 4096 is what SQLite makes by itself.
         let page_bytes = match stated {
+            _ if key.is_some() => encryption::PAGE_BYTES,
             1 => 65_536,
             512.. if stated.is_power_of_two() => stated,
             _ => 4_096,
         };
+        let usable_bytes = if key.is_some() { page_bytes - encryption::RESERVED_BYTES } else { page_bytes };
         let count = file.metadata()?.len() / page_bytes as u64;
-        Ok(Self { file, page_bytes, count })
+        Ok(Self { file, page_bytes, usable_bytes, count, key })
     }
 
     fn read(&mut self, number: u64) -> io::Result<Vec<u8>> {
         let mut page = vec![0; self.page_bytes];
         self.file.seek(SeekFrom::Start((number - 1) * self.page_bytes as u64))?;
         self.file.read_exact(&mut page)?;
+        if let Some(key) = self.key {
+            encryption::open_page(key, number, &mut page);
+        }
+        page.truncate(self.usable_bytes);
         Ok(page)
     }
 
@@ -75,7 +87,7 @@ impl Pages {
         else {
             return Ok(None);
         };
-        let local = local_bytes(length, self.page_bytes);
+        let local = local_bytes(length, self.usable_bytes);
         let Some(bytes) = page.get(at..at + local) else { return Ok(None) };
         let mut record = bytes.to_vec();
         let mut next = four_bytes(page, at + local);
@@ -83,7 +95,7 @@ impl Pages {
             let Some(number) = next.filter(|number| (1..=self.count).contains(number)) else { return Ok(None) };
             let overflow = self.read(number)?;
             next = four_bytes(&overflow, 0);
-            let wanted = (length - record.len()).min(self.page_bytes - 4);
+            let wanted = (length - record.len()).min(self.usable_bytes - 4);
             record.extend(&overflow[4..4 + wanted]);
         }
         Ok(Some(record))

@@ -12,7 +12,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Finding;
-use crate::connection::{ConnectionOptions, open_reader};
+use crate::connection::{ConnectionOptions, open_file, open_reader};
+use crate::encryption::{self, Passphrase};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::schema::{self, FORMAT};
@@ -52,7 +53,9 @@ const OF_VIEWS: [&str; 15] = [
 
 /// Says everything that is wrong with the store in this folder, and that it is well where it is. Changes nothing, and
 /// works on stores that do not open. Checks every signature, in one thread.
-pub fn diagnose(path: &Path) -> Vec<Finding> {
+///
+/// `passphrase` is that of an encrypted store.
+pub fn diagnose(path: &Path, passphrase: Option<&Passphrase>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !path.is_dir() {
         let what = if path.exists() { "it is no folder" } else { "there is no store here" };
@@ -61,13 +64,20 @@ pub fn diagnose(path: &Path) -> Vec<Finding> {
     }
     let folder = Folder::at(path);
     examine_folder(&folder, &mut findings);
+    let folder = match encryption::unlock(&folder, passphrase) {
+        Ok(key) => folder.with_key(key),
+        Err(error) => {
+            findings.push(Finding::error(error.code(), "encryption", error.to_string()));
+            return findings;
+        }
+    };
     let key = examine_key(&folder, &mut findings);
     if examine_file(&folder, &mut findings) {
         if let Err(error) = examine_database(&folder, key, &mut findings) {
             findings.push(fault(&folder.database(), &error));
         }
-        examine_derived(&folder.text(), &mut findings);
-        examine_derived(&folder.vectors(), &mut findings);
+        examine_derived(&folder, &folder.text(), &mut findings);
+        examine_derived(&folder, &folder.vectors(), &mut findings);
     }
     findings
 }
@@ -104,6 +114,10 @@ fn examine_folder(folder: &Folder, findings: &mut Vec<Finding>) {
         } else if name == super::salvage::FOLDER {
             let finding = Finding::error("salvage_unfinished", name, "a repair was interrupted");
             findings.push(finding.mended_by("finish it"));
+        } else if encryption::CONVERSION_FOLDERS.contains(&name.as_str()) {
+            let finding =
+                Finding::warning("conversion_unfinished", name, "an encryption or decryption was interrupted");
+            findings.push(finding.mended_by("finish it, or clear away what it had begun"));
         }
     }
 }
@@ -126,9 +140,13 @@ fn examine_key(folder: &Folder, findings: &mut Vec<Finding>) -> Option<ReplicaKe
         findings.push(finding.mended_by("close it to others"));
     }
     match fs::read(&path) {
-        Ok(bytes) => match <[u8; 32]>::try_from(bytes.as_slice()) {
-            Ok(seed) => return Some(SecretKey::from_seed(&seed).public()),
-            Err(_) => {
+        Ok(bytes) => match folder.seed_in(&bytes) {
+            Some(seed) => return Some(SecretKey::from_seed(seed.as_bytes()).public()),
+            None if folder.unlocking().is_some() => {
+                let what = "the key was not encrypted with this store's key, or is damaged; restore it from a backup";
+                findings.push(Finding::error("key_unusable", "key", what));
+            }
+            None => {
                 let what = format!("the key has {} bytes instead of 32; restore it from a backup", bytes.len());
                 findings.push(Finding::error("key_unusable", "key", what));
             }
@@ -149,6 +167,8 @@ fn examine_file(folder: &Folder, findings: &mut Vec<Finding>) -> bool {
     let finding = match read {
         Err(error) => Finding::error("database_missing", name(&path), error.to_string()),
         Ok(0) => Finding::error("database_empty", name(&path), "the file is empty").mended_by(SALVAGE),
+        // Whether an encrypted file is one of ours shows when it is opened.
+        Ok(100..) if folder.unlocking().is_some() => return true,
         Ok(bytes) if bytes < 100 || !head.starts_with(SQLITE_MAGIC) => {
             Finding::error("not_a_database", name(&path), "the file does not begin like a database").mended_by(SALVAGE)
         }
@@ -173,7 +193,9 @@ fn examine_file(folder: &Folder, findings: &mut Vec<Finding>) -> bool {
 
 fn examine_database(folder: &Folder, key: Option<ReplicaKey>, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
     let path = folder.database();
-    let options = ConnectionOptions { busy_timeout: Duration::from_secs(5), ..ConnectionOptions::default() };
+    let key_of_files = folder.unlocking().cloned();
+    let options =
+        ConnectionOptions { busy_timeout: Duration::from_secs(5), key: key_of_files, ..ConnectionOptions::default() };
     let connection = open_reader(&path, FORMAT, &options)?;
     // Looking must not move anything.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -246,12 +268,11 @@ fn examine_owner(
 }
 
 /// A derived file that is missing is no loss, and one that is damaged is a small one.
-fn examine_derived(path: &Path, findings: &mut Vec<Finding>) {
+fn examine_derived(folder: &Folder, path: &Path, findings: &mut Vec<Finding>) {
     if !path.exists() {
         return;
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let checked = Connection::open_with_flags(path, flags).map_err(StoreError::from).and_then(|connection| {
+    let checked = open_file(path, OpenFlags::SQLITE_OPEN_READ_WRITE, folder.unlocking()).and_then(|connection| {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?)

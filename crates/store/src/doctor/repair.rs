@@ -5,26 +5,46 @@ use std::path::Path;
 use super::examine::{diagnose, is_of_views};
 use super::salvage;
 use super::{Finding, Level};
+use crate::encryption::{self, Passphrase};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::store::{Store, StoreOptions};
 
 /// What can't be mended from the files at hand: these findings are left to a human.
-const BEYOND: [&str; 6] =
-    ["no_store", "key_missing", "key_unusable", "key_foreign", "foreign_database", "store_too_new"];
+const BEYOND: [&str; 10] = [
+    "no_store",
+    "key_missing",
+    "key_unusable",
+    "key_foreign",
+    "foreign_database",
+    "store_too_new",
+    "store_encrypted",
+    "passphrase_wrong",
+    "store_plain",
+    "encryption_not_built",
+];
 
 /// Mends what can be mended, and says what was done and what was lost. A damaged database is kept beside the new one;
 /// every operation in the new one passed admission. No other process may have the store open.
-pub fn repair(path: &Path) -> Vec<Finding> {
+///
+/// `passphrase` is that of an encrypted store.
+pub fn repair(path: &Path, passphrase: Option<&Passphrase>) -> Vec<Finding> {
     let folder = Folder::at(path);
     let mut done = Vec::new();
+    if let Err(error) = encryption::clear_up(&folder) {
+        return vec![failure(path, &error)];
+    }
+    let folder = match encryption::unlock(&folder, passphrase) {
+        Ok(key) => folder.with_key(key),
+        Err(_) => return diagnose(path, passphrase),
+    };
     if folder.root().join(salvage::FOLDER).exists() {
         match salvage::finish(&folder) {
             Ok(()) => done.push(Finding::ok("salvage_finished", salvage::FOLDER, "an interrupted repair was ended")),
             Err(error) => return vec![failure(path, &error)],
         }
     }
-    let found = diagnose(path);
+    let found = diagnose(path, passphrase);
     close_to_others(&folder, &found, &mut done);
     if let Some(beyond) = found.iter().find(|finding| BEYOND.contains(&finding.code)) {
         done.push(beyond.clone());
@@ -40,9 +60,9 @@ pub fn repair(path: &Path) -> Vec<Finding> {
             }
         }
     }
-    done.push(rebuild(&folder));
+    done.push(rebuild(&folder, passphrase));
     // What is still wrong is said last.
-    done.extend(diagnose(path).into_iter().filter(|finding| finding.code != "damaged_file_kept"));
+    done.extend(diagnose(path, passphrase).into_iter().filter(|finding| finding.code != "damaged_file_kept"));
     done
 }
 
@@ -62,8 +82,9 @@ fn failure(path: &Path, error: &StoreError) -> Finding {
 }
 
 /// Opens the store and makes everything that is derived again.
-fn rebuild(folder: &Folder) -> Finding {
-    let opened = Store::open(folder.root(), StoreOptions::default());
+fn rebuild(folder: &Folder, passphrase: Option<&Passphrase>) -> Finding {
+    let options = StoreOptions { passphrase: passphrase.cloned(), ..StoreOptions::default() };
+    let opened = Store::open(folder.root(), options);
     let rebuilt = opened.and_then(|store| {
         store.rebuild()?;
         store.sweep()?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use chrysalis_core::fork::Proof;
@@ -10,13 +11,14 @@ use chrysalis_core::member::Space;
 use chrysalis_core::operation::{Kind, Operation};
 use chrysalis_core::payload::Payload;
 use chrysalis_core::sign::{self, SecretKey};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::Finding;
 use super::carve::carve;
 use crate::accept::Accepted;
 use crate::again::Lost;
 use crate::belonging::opened_by;
+use crate::connection::open_file;
 use crate::error::StoreError;
 use crate::folder::{Folder, sync_folder};
 use crate::ledger::{RawOperation, STORED};
@@ -60,7 +62,7 @@ pub(super) fn salvage(folder: &Folder) -> Result<Vec<Finding>, StoreError> {
     };
     let place = folder.root().join(FOLDER);
     let _ = fs::remove_dir_all(&place);
-    let fresh = Folder::at(&place);
+    let fresh = Folder::at(&place).with_key(folder.unlocking().cloned());
     fresh.create()?;
     fs::copy(folder.key(), fresh.key()).map_err(|error| StoreError::io(&folder.key(), error))?;
     let key = SecretKey::from_seed(fresh.load_or_create_seed()?.as_bytes()).public();
@@ -73,7 +75,7 @@ pub(super) fn salvage(folder: &Folder) -> Result<Vec<Finding>, StoreError> {
         let what = "nothing in the file shows this replica's invitation any more: join again, with a new token";
         return Err(StoreError::corrupt(&folder.database(), what));
     }
-    let store = Store::restore(&place, space, used)?;
+    let store = Store::restore(&fresh, space, used)?;
     let there_were = remains.positions.max(remains.operations.len() as i64);
     let mut counts = remains.take_over(&store)?;
     counts.lost += usize::try_from(there_were).unwrap_or(0).saturating_sub(counts.kept + counts.said_again);
@@ -137,11 +139,10 @@ fn put_in_place(folder: &Folder) -> Result<PathBuf, StoreError> {
 impl Remains {
     fn read(folder: &Folder) -> Self {
         let mut remains = Self::default();
-        if let Ok(connection) = Connection::open_with_flags(folder.database(), OpenFlags::SQLITE_OPEN_READ_WRITE) {
-            remains.ask(&connection);
-        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let _ = remains.ask(|| open_file(&folder.database(), flags, folder.unlocking()));
         // Both ways: SQLite knows the write-ahead log, and carving needs no tree.
-        for operation in carve(&folder.database()).unwrap_or_default() {
+        for operation in carve(&folder.database(), folder.unlocking()).unwrap_or_default() {
             remains.take(operation);
         }
         remains
@@ -155,19 +156,33 @@ impl Remains {
         }
     }
 
-    /// Reads through SQLite, around what it can't read. A fault ends a way of reading, never the work.
-    fn ask(&mut self, connection: &Connection) {
-        self.space = schema::meta(connection, "space").ok().flatten().and_then(|bytes| Space::decode(&bytes).ok());
-        let _ = self.ask_for_proofs(connection);
-        let first = self.scan(connection, "ASC").unwrap_or(0);
-        let last = self.scan(connection, "DESC").unwrap_or(0);
+    /// Reads through SQLite, around what it can't read. A fault ends a way of reading, never the work; and since an
+    /// encrypted database gives nothing more to a connection that has met a damaged page, each way has its own.
+    fn ask(&mut self, open: impl Fn() -> Result<Connection, StoreError>) -> Result<(), StoreError> {
+        let connection = open()?;
+        self.space = schema::meta(&connection, "space").ok().flatten().and_then(|bytes| Space::decode(&bytes).ok());
+        let _ = self.ask_for_proofs(&connection);
+        let first = self.scan(&open()?, "ASC").unwrap_or(0);
+        let last = self.scan(&open()?, "DESC").unwrap_or(0);
         self.positions = self.positions.max(first).max(last);
-        // Between the two faults row by row: a lookup fails only where it meets damage.
-        for position in first..=last {
-            let sql = format!("SELECT {STORED} FROM operation WHERE position = ?1");
-            let read = connection.query_row(&sql, [position], RawOperation::read);
-            read.ok().and_then(read_whole).into_iter().for_each(|operation| self.take(operation));
+        self.ask_one_by_one(first..=last, open)
+    }
+
+    /// Between two faults row by row: a lookup fails only where it meets damage.
+    fn ask_one_by_one(
+        &mut self,
+        positions: RangeInclusive<i64>,
+        open: impl Fn() -> Result<Connection, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut connection = open()?;
+        let sql = format!("SELECT {STORED} FROM operation WHERE position = ?1");
+        for position in positions {
+            match connection.query_row(&sql, [position], RawOperation::read).optional() {
+                Ok(read) => read.and_then(read_whole).into_iter().for_each(|operation| self.take(operation)),
+                Err(_) => connection = open()?,
+            }
         }
+        Ok(())
     }
 
     fn ask_for_proofs(&mut self, connection: &Connection) -> Result<(), StoreError> {

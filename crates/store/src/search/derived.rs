@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{StoreMark, is_damage};
+use super::{StoreMark, is_damage, is_given_up};
 use crate::backoff::Patience;
-use crate::connection::enter_wal;
-use crate::connection::{close_new_file_to_others, keep_plans};
+use crate::connection::{close_new_file_to_others, enter_wal, keep_plans, open_file};
+use crate::encryption::Key;
 use crate::error::StoreError;
 use crate::scrub::scrub;
 
@@ -33,26 +33,28 @@ pub(super) struct Kind {
 }
 
 /// Opens the file at `path` for writing, creating it when it is missing. A file that is damaged, of another layout
-/// or of another store is emptied.
-pub(super) fn open(path: &Path, mark: StoreMark, kind: &Kind) -> Result<Connection, StoreError> {
-    match open_at(path, mark, kind) {
-        Err(error) if is_damage(&error) => {
+/// or of another store is emptied, and so is one that another key encrypted.
+pub(super) fn open(path: &Path, mark: StoreMark, kind: &Kind, key: Option<&Key>) -> Result<Connection, StoreError> {
+    match open_at(path, mark, kind, key) {
+        Err(error) if is_damage(&error) || (key.is_some() && is_given_up(&error)) => {
             remove(path)?;
-            open_at(path, mark, kind)
+            open_at(path, mark, kind, key)
         }
         other => other,
     }
     .map_err(|error| error.in_file(path))
 }
 
-fn open_at(path: &Path, mark: StoreMark, kind: &Kind) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(path)?;
+fn open_at(path: &Path, mark: StoreMark, kind: &Kind, key: Option<&Key>) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut connection = open_file(path, flags, key)?;
     keep_plans(&connection)?;
     // It holds the words of memories, as the ground does.
     close_new_file_to_others(path);
     connection.set_prepared_statement_cache_capacity(64);
     match set_up(&mut connection, mark, kind) {
-        Err(error) if is_damage(&error) => reset(&mut connection, mark, kind)?,
+        // An encrypted file is removed: see `Indexes::with`.
+        Err(error) if is_damage(&error) && key.is_none() => reset(&mut connection, mark, kind)?,
         other => other?,
     }
     Ok(connection)
@@ -109,8 +111,17 @@ pub(super) fn reset(connection: &mut Connection, mark: StoreMark, kind: &Kind) -
     truncate_log(connection).map(drop)
 }
 
+/// Tells whether an encrypted file can be read, page by page.
+pub(crate) fn is_whole(path: &Path, key: &Key) -> bool {
+    let answer = open_file(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(key)).and_then(|connection| {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?)
+    });
+    answer.is_ok_and(|answer| answer == "ok")
+}
+
 /// The last resort, for what cannot even be emptied.
-fn remove(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

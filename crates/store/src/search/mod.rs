@@ -90,6 +90,13 @@ pub(crate) fn is_damage(error: &StoreError) -> bool {
     }
 }
 
+/// As [`is_damage`], of an encrypted file: whoever would write to one after a damaged page was met is told that there is
+/// no memory left.
+pub(crate) fn is_given_up(error: &StoreError) -> bool {
+    let out_of_memory = |source: &rusqlite::Error| source.sqlite_error_code() == Some(ErrorCode::OutOfMemory);
+    is_damage(error) || matches!(error, StoreError::Sqlite(source) if out_of_memory(source))
+}
+
 fn is_damage_in_sqlite(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, message) => is_damage_code(*failure, message.as_deref()),

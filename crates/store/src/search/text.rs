@@ -26,6 +26,7 @@ use super::derived::{self, Erasure, Kind};
 use super::place::{self, Totals};
 use super::terms::IndexedText;
 use super::{Number, StoreMark, is_damage};
+use crate::encryption::Key;
 use crate::error::StoreError;
 
 /// The name under which a reading connection has the text index attached.
@@ -78,12 +79,13 @@ const KIND: Kind = Kind {
 
 /// Opens the text index at `path` for writing, creating it when it is missing.
 ///
-/// A file that is damaged, of another layout or of another store is emptied: the next catch-up fills it again.
+/// A file that is damaged, of another layout or of another store is emptied: the next catch-up fills it again. `key`
+/// is that of an encrypted store.
 ///
 /// # Errors
 /// [`StoreError::Locked`], [`StoreError::DiskFull`], [`StoreError::ReadOnly`], [`StoreError::Io`].
-pub fn open(path: &Path, mark: StoreMark) -> Result<Connection, StoreError> {
-    derived::open(path, mark, &KIND)
+pub fn open(path: &Path, mark: StoreMark, key: Option<&Key>) -> Result<Connection, StoreError> {
+    derived::open(path, mark, &KIND, key)
 }
 
 /// Empties the index, whatever state its file is in; the next catch-up fills it again.
@@ -98,15 +100,21 @@ pub fn reset(index: &mut Connection, mark: StoreMark) -> Result<(), StoreError> 
 ///
 /// Measured: one connection that joins two files is faster than passing numbers between two connections, and in WAL
 /// mode readers of either file wait for nobody. The two files are not one snapshot; every search therefore checks
-/// its hits against the ground.
+/// its hits against the ground. With `key` both files are encrypted under it.
 ///
 /// # Errors
 /// Those of the database.
-pub fn attach(reader: &Connection, path: &Path) -> Result<(), StoreError> {
+pub fn attach(reader: &Connection, path: &Path, key: Option<&Key>) -> Result<(), StoreError> {
     let name = path
         .to_str()
         .ok_or_else(|| StoreError::Invalid(format!("{} is not UTF-8, which SQLite needs of a path", path.display())))?;
-    reader.execute(&format!("ATTACH DATABASE ?1 AS {TEXT_SCHEMA}"), [name])?;
+    match key {
+        Some(key) => {
+            let sql = format!("ATTACH DATABASE ?1 AS {TEXT_SCHEMA} KEY ?2");
+            reader.execute(&sql, params![name, key.in_sql().as_str()])?
+        }
+        None => reader.execute(&format!("ATTACH DATABASE ?1 AS {TEXT_SCHEMA}"), [name])?,
+    };
     // No memory map: a damaged index is emptied in place, and a map would outlive the end of the file.
     Ok(reader
         .execute_batch(&format!("PRAGMA {TEXT_SCHEMA}.mmap_size = 0; PRAGMA {TEXT_SCHEMA}.cache_size = -16000;"))?)

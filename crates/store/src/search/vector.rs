@@ -16,6 +16,7 @@ use super::derived::{self, BUSY_TIMEOUT, Erasure, Kind};
 use super::packed::{DIMENSIONS_MAX, pack};
 use super::passages::{PASSAGES_MAX, passages};
 use super::{Number, StoreMark, ground_position};
+use crate::encryption::Key;
 use crate::error::StoreError;
 
 /// How many erased numbers are kept. A matrix that slept through more of them is loaded again.
@@ -53,12 +54,13 @@ const KIND: Kind = Kind {
 };
 
 /// Opens the vectors at `path`, creating the file when it is missing. A file that is damaged, of another layout or
-/// of another store is emptied.
+/// of another store is emptied. `key` is that of an encrypted store, in which no files of cells are written: they would
+/// hold vectors in the clear.
 ///
 /// # Errors
 /// [`StoreError::Locked`], [`StoreError::DiskFull`], [`StoreError::ReadOnly`], [`StoreError::Io`].
-pub fn open(path: &Path, mark: StoreMark) -> Result<Connection, StoreError> {
-    derived::open(path, mark, &KIND)
+pub fn open(path: &Path, mark: StoreMark, key: Option<&Key>) -> Result<Connection, StoreError> {
+    derived::open(path, mark, &KIND, key)
 }
 
 /// Empties the file, whatever state it is in: every memory waits for its vectors again.

@@ -165,7 +165,7 @@ impl Ground {
         let mut index = self.index();
         let reader = self.reader();
         catch_up(&reader, &mut index, MARK, usize::MAX).unwrap();
-        text::attach(&reader, &self.path("text.db")).unwrap();
+        text::attach(&reader, &self.path("text.db"), None).unwrap();
         Finder { reader, index, frequencies: Frequencies::new() }
     }
 }
@@ -179,7 +179,7 @@ pub fn reader(folder: &Path) -> Connection {
 
 /// A connection to the text index in `folder`.
 pub fn index(folder: &Path) -> Connection {
-    text::open(&folder.join("text.db"), MARK).unwrap()
+    text::open(&folder.join("text.db"), MARK, None).unwrap()
 }
 
 fn packed(tags: &[String]) -> Option<Vec<u8>> {
