@@ -162,13 +162,10 @@ fn proofs(run: &Run) -> Found {
 
 /// Nothing that was acknowledged is lost, and what was forgotten is not read.
 pub(crate) fn promises(run: &Run) -> Found {
-    let removed = |number: usize| run.cluster.world.machines[number].removed;
-    let holds = |given: &&Given| given.outlasts || !removed(given.by);
-    let kept: Vec<&Given> = run.promises.iter().filter(holds).collect();
     let mut found = Vec::new();
     for (number, _, replica) in run.judged() {
         let tags = replica.tags()?;
-        for Given { by, promise, .. } in &kept {
+        for Given { by, promise, .. } in binding(run) {
             let gone = run.gone.contains_key(promise.id());
             let broken = match promise {
                 Promise::Lives { id } => !gone && !tags.contains_key(id),
@@ -184,11 +181,19 @@ pub(crate) fn promises(run: &Run) -> Found {
     Ok(found)
 }
 
+/// What holds at the end: not what somebody promised whose membership had ended, or had never begun, because who let
+/// him in was a member no more.
+fn binding(run: &Run) -> impl Iterator<Item = &Given> {
+    let machines = &run.cluster.world.machines;
+    run.promises.iter().filter(|given| given.outlasts || !machines[given.by].removed)
+}
+
 /// What was forgotten, faded, or said in a void branch stands in no file.
 fn erasure(run: &Run) -> Found {
     let mut found = Vec::new();
-    let mut wanted: Vec<String> = run.gone.keys().map(|id| format!("zq{id}q")).collect();
-    wanted.sort();
+    let is_forgotten = |id: &String| binding(run).any(|given| given.promise == Promise::Gone { id: id.clone() });
+    let ended = run.gone.iter().filter(|(id, forgotten)| forgotten.is_none() || is_forgotten(id));
+    let wanted: Vec<String> = ended.map(|(id, _)| format!("zq{id}q")).collect();
     for (number, machine, replica) in run.judged() {
         if replica.stored().is_none() {
             continue;
