@@ -98,3 +98,24 @@ fn whoever_tells_a_few_waits_for_nobody() {
         assert!(network.agree());
     }
 }
+
+#[test]
+fn what_peers_have_acknowledged_is_not_remembered_for_each_of_them() {
+    let mut network = star();
+    for seed in 5..=14 {
+        let at = network.add(replica(seed), quiet(GossipConfig::default()));
+        network.link(at, 0);
+        network.pass(1_000);
+        network.say(at, "here I am");
+        network.pass(1_000);
+    }
+    assert!(network.agree());
+    // Not one for each log: of who spoke is known that he has what he said, of another what waited when he acknowledged.
+    let most = network.peers[0].node.status().links.iter().map(|link| link.remembered_logs).max().unwrap();
+    assert!(most * 4 < logs_at(&network, 0), "{most} of {} logs", logs_at(&network, 0));
+    let before = told(&network);
+    network.say(1, "and who was silent for long is told as before");
+    network.settle();
+    assert_eq!(told(&network), before + 12);
+    assert!(network.agree());
+}

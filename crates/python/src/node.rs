@@ -75,8 +75,8 @@ impl Node {
         self.state().machine.unreachable(&address, now_ms);
     }
 
-    fn received(&self, link: u64, frame: Vec<u8>) {
-        self.state().machine.received(LinkId(link), frame);
+    fn received(&self, link: u64, frame: &[u8]) {
+        self.state().machine.received(LinkId(link), frame.to_vec());
     }
 
     #[pyo3(signature = (address, replica, now_ms))]
@@ -125,8 +125,9 @@ impl Node {
             }
         });
         let list = PyList::empty(py);
+        let mut last = PyBytes::new(py, &[]);
         for effect in effects {
-            list.append(effect_of(py, effect)?)?;
+            list.append(effect_of(py, effect, &mut last)?)?;
         }
         Ok(list)
     }
@@ -179,9 +180,19 @@ fn config(settings: &Bound<'_, PyDict>) -> PyResult<NodeConfig> {
     Ok(config)
 }
 
-fn effect_of<'py>(py: Python<'py>, effect: Effect<StoreError>) -> PyResult<Bound<'py, PyAny>> {
+/// `last` is the frame before: mostly all links are told the same, which is then one object.
+fn effect_of<'py>(
+    py: Python<'py>,
+    effect: Effect<StoreError>,
+    last: &mut Bound<'py, PyBytes>,
+) -> PyResult<Bound<'py, PyAny>> {
     Ok(match effect {
-        Effect::Send { link, frame } => ("send", link.0, PyBytes::new(py, &frame)).into_pyobject(py)?.into_any(),
+        Effect::Send { link, frame } => {
+            if last.as_bytes() != frame.as_slice() {
+                *last = PyBytes::new(py, &frame);
+            }
+            ("send", link.0, &*last).into_pyobject(py)?.into_any()
+        }
         Effect::Close { link, code, why } => ("close", link.0, code, why).into_pyobject(py)?.into_any(),
         Effect::Dial(address) => ("dial", address).into_pyobject(py)?.into_any(),
         Effect::Event(event) => {

@@ -203,8 +203,14 @@ impl<R: Replica> Step<'_, R> {
             } else if until(theirs.cut) > until(cut) {
                 untold.push(theirs.log);
             }
+            let level = here.is_some_and(|state| (state.count, state.tip) == (theirs.count, theirs.tip));
             let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
-            link.note_has(theirs.log, theirs.count.min(count));
+            if level && !self.node.news.tells_of(&theirs.log) {
+                // What comes next is news there, so nothing need be remembered: a thousand links know a thousand logs.
+                link.has.remove(&theirs.log);
+            } else {
+                link.note_has(theirs.log, theirs.count.min(count));
+            }
             if theirs.count > count && until(cut) > count {
                 link.claim(*theirs, now_ms);
                 self.note_ahead(id, theirs);
@@ -229,9 +235,19 @@ impl<R: Replica> Step<'_, R> {
         }
         let mut states = BTreeMap::new();
         for log in logs {
-            states.extend(self.replica.state(&log)?.map(|state| (log, state)));
+            states.extend(self.state_of(log)?.map(|state| (log, state)));
         }
         Ok(states)
+    }
+
+    /// The state of a log here, read once in a step: a thousand peers acknowledge the same.
+    fn state_of(&mut self, log: LogId) -> Result<Option<LogState>, R::Error> {
+        if let Some(state) = self.states.get(&log) {
+            return Ok(*state);
+        }
+        let state = self.replica.state(&log)?;
+        self.states.insert(log, state);
+        Ok(state)
     }
 
     /// A peer has so much of one of our own logs on disk, if its end is ours.

@@ -74,6 +74,7 @@ impl<R: Replica> Step<'_, R> {
         let acknowledged = notes.acknowledged.iter().map(|((key, log), count)| (*key, *log, *count));
         let agreed = notes.agreed.iter().map(|(key, position)| (*key, *position));
         let intake = Intake { offers, acknowledged: acknowledged.collect(), agreed: agreed.collect() };
+        self.states.clear();
         let outcomes = self.replica.take(intake)?;
         // Only now: what a failed transaction would have noted is noted with the next.
         self.node.notes = Notes::default();

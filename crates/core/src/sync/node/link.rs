@@ -284,6 +284,7 @@ impl Link {
             unacknowledged_bytes: self.unacknowledged,
             ahead_logs: self.claims.len(),
             serving_logs: self.serving.len(),
+            remembered_logs: self.has.len(),
             agreed: self.exchange.agreed,
             counters: self.counters,
         }

@@ -104,6 +104,8 @@ pub struct LinkStatus {
     pub ahead_logs: usize,
     /// Logs of which the peer is being sent what it asked for.
     pub serving_logs: usize,
+    /// Logs of which is remembered how much the peer has: none, where both have it all and nothing waits to be told.
+    pub remembered_logs: usize,
     /// Whether both ends held the same when they last compared.
     pub agreed: bool,
     /// What passed over it.

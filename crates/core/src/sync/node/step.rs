@@ -8,7 +8,7 @@ use crate::sync::book::{Source as Known, is_address};
 use crate::sync::gossip::PEERS_MAX;
 use crate::sync::message::{Message, Peer};
 use crate::sync::packed::PackedSegment;
-use crate::sync::replica::{Offer, Replica};
+use crate::sync::replica::{LogState, Offer, Replica};
 use crate::sync::session::{Parting, Phase, Terms, part};
 
 use super::Node;
@@ -51,6 +51,8 @@ pub(super) struct Step<'a, R: Replica> {
     pub(super) terms: Terms,
     pub(super) effects: Vec<Effect<R::Error>>,
     pub(super) offers: Vec<(Source, Parcel)>,
+    /// Log states that were read since something was last taken in.
+    pub(super) states: BTreeMap<LogId, Option<LogState>>,
     /// Logs of which something came in this step.
     pub(super) touched: BTreeSet<LogId>,
     /// Who sent the last operation of each segment that was new: it is not pushed back there.
@@ -83,6 +85,7 @@ impl<'a, R: Replica> Step<'a, R> {
             terms,
             effects: Vec::new(),
             offers: Vec::new(),
+            states: BTreeMap::new(),
             touched: BTreeSet::new(),
             origins: BTreeMap::new(),
             ended: BTreeSet::new(),
