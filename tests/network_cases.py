@@ -7,14 +7,19 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from chrysalis_memory import ChrysalisMemory
+from chrysalis_memory.network._gate import Gate
+from chrysalis_memory.network._listener import Listener
+from chrysalis_memory.network.addresses import Listen
 
 PIECE_BYTES = 4096
+WAIT_S = 20
+OUT = {"open_timeout_s": 5.0, "write_bytes_max": 8 << 20}
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made with openssl")
 
 
@@ -171,3 +176,38 @@ def certificates(folder: Path, *addresses: str) -> tuple[str, str, str]:
     signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names", "-days", "2")
     openssl("x509", "-req", "-in", "host.csr", *signing, "-out", "host.pem")
     return str(folder / "ca.pem"), str(folder / "host.pem"), str(folder / "host.key")
+
+
+async def within(awaitable):
+    return await asyncio.wait_for(awaitable, WAIT_S)
+
+
+class Ends:
+    """Collects the links that arrive, and what comes over them."""
+
+    def __init__(self):
+        self.links = asyncio.Queue()
+        self.frames = asyncio.Queue()
+        self.codes = asyncio.Queue()
+
+    async def serve(self, link):
+        await self.links.put(link)
+        await self.codes.put(await link.frames(self.frames.put_nowait))
+
+
+@asynccontextmanager
+async def listening(ends, tls=None, gate=None, open_timeout_s=5.0):
+    gate = gate or Gate(links_max=100, links_per_source_max=100, arrivals_per_s=1000)
+    listener = await Listener.bind(
+        Listen("127.0.0.1", 0),
+        serve_link=ends.serve,
+        gate=gate,
+        tls=tls,
+        open_timeout_s=open_timeout_s,
+        write_bytes_max=8 << 20,
+    )
+    await listener.start()
+    try:
+        yield listener.address("127.0.0.1")
+    finally:
+        await within(listener.close())

@@ -1,59 +1,23 @@
-"""Links over WebSocket, by real sockets: frames, back pressure, slow readers, TLS, and who is turned away."""
+"""Links over WebSocket, by real sockets: frames, back pressure, slow readers, and TLS."""
 
 import asyncio
 import os
 import socket
-from contextlib import asynccontextmanager
+import threading
+from contextlib import suppress
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from chrysalis_memory._core import FRAME_BYTES_MAX
 from chrysalis_memory.errors import LinkTimeout, Unreachable
 from chrysalis_memory.network import _tls
-from chrysalis_memory.network._gate import Gate
-from chrysalis_memory.network._websocket import Listener, dial
-from chrysalis_memory.network.addresses import Listen, read_address
-from network_cases import certificates, needs_openssl
-
-WAIT_S = 20
-OUT = {"open_timeout_s": 5.0, "write_bytes_max": 8 << 20}
-
-
-async def within(awaitable):
-    return await asyncio.wait_for(awaitable, WAIT_S)
-
-
-class Ends:
-    """Collects the links that arrive, and what comes over them."""
-
-    def __init__(self):
-        self.links = asyncio.Queue()
-        self.frames = asyncio.Queue()
-        self.codes = asyncio.Queue()
-
-    async def serve(self, link):
-        await self.links.put(link)
-        await self.codes.put(await link.frames(self.frames.put_nowait))
-
-
-@asynccontextmanager
-async def listening(ends, tls=None, gate=None, open_timeout_s=5.0):
-    gate = gate or Gate(links_max=100, links_per_source_max=100, arrivals_per_s=1000)
-    listener = await Listener.bind(
-        Listen("127.0.0.1", 0),
-        serve_link=ends.serve,
-        gate=gate,
-        tls=tls,
-        open_timeout_s=open_timeout_s,
-        write_bytes_max=8 << 20,
-    )
-    await listener.start()
-    try:
-        yield listener.address("127.0.0.1")
-    finally:
-        await within(listener.close())
+from chrysalis_memory.network._websocket import dial
+from chrysalis_memory.network.addresses import read_address
+from network_cases import OUT, WAIT_S, Ends, certificates, listening, needs_openssl, within
 
 
 async def test_frames_arrive_whole_in_order_and_both_ways():
@@ -77,7 +41,7 @@ async def test_small_frames_are_sent_at_once():
         link = await dial(address, tls=None, **OUT)
         other = await within(ends.links.get())
         for end in (link, other):
-            end_socket = end._connection.transport.get_extra_info("socket")
+            end_socket = end._transport.get_extra_info("socket")
             assert end_socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         await link.close()
 
@@ -90,7 +54,7 @@ async def test_a_link_that_is_paused_is_not_read_and_its_sender_must_wait():
         other.pause()
         for _ in range(64):
             link.send(frame)
-        while link.unsent_bytes > 60 * FRAME_BYTES_MAX:
+        while link.unsent_bytes >= 64 * FRAME_BYTES_MAX:
             await asyncio.sleep(0)
         for _ in range(1_000):  # whatever would still be read is read in these turns of the loop
             await asyncio.sleep(0)
@@ -99,6 +63,123 @@ async def test_a_link_that_is_paused_is_not_read_and_its_sender_must_wait():
         other.resume()
         assert [await within(ends.frames.get()) for _ in range(64)] == [frame] * 64
         await link.close()
+
+
+async def test_what_one_read_brought_waits_in_order_while_a_link_is_paused():
+    ends, frames = Ends(), [bytes([number]) * number for number in range(50)]
+
+    async def one_at_a_time(link):
+        await ends.links.put(link)
+
+        def take(frame):
+            link.pause()
+            ends.frames.put_nowait(frame)
+
+        await ends.codes.put(await link.frames(take))
+
+    ends.serve = one_at_a_time
+    async with listening(ends) as address:
+        link = await dial(address, tls=None, **OUT)
+        other = await within(ends.links.get())
+        for frame in frames:
+            link.send(frame)
+        for frame in frames:
+            assert await within(ends.frames.get()) == frame
+            assert ends.frames.empty()
+            other.resume()
+        await link.close()
+
+
+async def test_frames_that_come_before_anyone_takes_them_are_not_lost():
+    ends, ready = Ends(), asyncio.Event()
+
+    async def later(link):
+        await ready.wait()
+        await ends.codes.put(await link.frames(ends.frames.put_nowait))
+
+    ends.serve = later
+    async with listening(ends) as address:
+        link = await dial(address, tls=None, **OUT)
+        for number in range(10):
+            link.send(bytes([number]))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        ready.set()
+        assert [await within(ends.frames.get()) for _ in range(10)] == [bytes([number]) for number in range(10)]
+        await link.close()
+
+
+async def test_what_everyone_is_told_arrives_at_everyone_however_it_alternates():
+    ends, count = Ends(), 5
+    frames = [os.urandom(100), b"", os.urandom(200_000), b"short"]
+    async with listening(ends) as address:
+        links = [await dial(address, tls=None, **OUT) for _ in range(count)]
+        others = [await within(ends.links.get()) for _ in range(count)]
+        queues = [asyncio.Queue() for _ in range(count)]
+        reading = [
+            asyncio.create_task(link.frames(queue.put_nowait)) for link, queue in zip(links, queues, strict=True)
+        ]
+        for frame in (*frames, *frames):
+            assert all(other.send(frame) for other in others)
+        for queue in queues:
+            assert [await within(queue.get()) for _ in range(8)] == [*frames, *frames]
+        for link in links:
+            await link.close()
+        await within(asyncio.gather(*reading))
+
+
+def test_two_threads_read_at_once_and_mix_nothing_up():
+    arrived = {}
+
+    async def exchange(own):
+        ends = Ends()
+        async with listening(ends) as address:
+            link = await dial(address, tls=None, **OUT)
+            for number in range(100):
+                link.send(bytes([own, number]) * 20_000)
+            arrived[own] = [await within(ends.frames.get()) for _ in range(100)]
+            await link.close()
+
+    threads = [threading.Thread(target=asyncio.run, args=(exchange(own),)) for own in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S)
+    for own in (1, 2):
+        assert arrived[own] == [bytes([own, number]) * 20_000 for number in range(100)]
+
+
+async def test_a_message_in_pieces_is_one_frame():
+    ends = Ends()
+    async with listening(ends) as address, connect(address.url, proxy=None, compression=None) as stranger:
+        await stranger.send([b"in ", b"", b"pie", b"ces"])
+        await stranger.send(b"whole")
+        assert [await within(ends.frames.get()) for _ in range(2)] == [b"in pieces", b"whole"]
+
+
+async def test_pieces_beyond_the_bound_end_the_link():
+    ends = Ends()
+    async with listening(ends) as address, connect(address.url, proxy=None, compression=None) as stranger:
+        piece = bytes(FRAME_BYTES_MAX // 2)
+        with suppress(ConnectionClosed):
+            await stranger.send([piece, piece, b"1"])
+        await within(ends.codes.get())
+        assert ends.frames.empty()
+
+
+async def test_who_asks_whether_somebody_is_there_and_reads_no_answer_is_cut_off():
+    ends, ping = Ends(), Frame(Opcode.PING, bytes(125)).serialize(mask=True)
+    async with listening(ends) as address, connect(address.url, proxy=None, ping_interval=None) as stranger:
+        stranger.transport.pause_reading()
+
+        async def ask():
+            while ends.codes.empty():
+                stranger.transport.write(ping * 1_000)
+                await asyncio.sleep(0)
+
+        await within(ask())
+        assert ends.codes.get_nowait() == "lost"
+        stranger.transport.abort()
 
 
 async def test_a_reader_that_asks_without_reading_is_cut_off():
@@ -153,40 +234,6 @@ async def test_a_frame_beyond_the_bound_ends_the_link():
         assert stranger.protocol.state.name != "OPEN" or await within(stranger.wait_closed()) is None
 
 
-@pytest.mark.parametrize("rubbish", [b"\x00" * 64, b"GET / HTTP/1.1\r\n\r\n", os.urandom(4096), b"\x16\x03\x01"])
-async def test_rubbish_instead_of_a_handshake_is_answered_with_the_end(rubbish):
-    ends = Ends()
-    async with listening(ends, open_timeout_s=0.3) as address:
-        reader, writer = await asyncio.open_connection(address.host, address.port)
-        writer.write(rubbish)
-        await within(reader.read())
-        writer.close()
-        assert ends.links.empty()
-
-
-async def test_who_says_nothing_is_let_go():
-    ends = Ends()
-    async with listening(ends, open_timeout_s=0.3) as address:
-        reader, writer = await asyncio.open_connection(address.host, address.port)
-        await within(reader.read())
-        writer.close()
-
-
-async def test_the_gate_turns_away_before_a_word_is_read_and_lets_in_again():
-    ends, gate = Ends(), Gate(links_max=1, links_per_source_max=10, arrivals_per_s=1000)
-    async with listening(ends, gate=gate) as address:
-        link = await dial(address, tls=None, **OUT)
-        with pytest.raises(Unreachable):
-            await dial(address, tls=None, **OUT)
-        await link.close()
-        await within(ends.codes.get())
-        while gate.open:
-            await asyncio.sleep(0)
-        link = await dial(address, tls=None, **OUT)
-        await link.close()
-        assert gate.refused == {"too_many": 1}
-
-
 async def test_nobody_there_is_said_with_the_address():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -232,7 +279,7 @@ async def test_tls_is_spoken_where_the_authority_is_believed_and_the_name_fits(t
         link = await dial(address, tls=_tls.dialing(authority), **OUT)
         link.send(b"sealed")
         assert await within(ends.frames.get()) == b"sealed"
-        assert link._connection.transport.get_extra_info("ssl_object").version() == "TLSv1.3"
+        assert link._transport.get_extra_info("ssl_object").version() == "TLSv1.3"
         await link.close()
 
 

@@ -24,6 +24,23 @@ class Doorway(asyncio.Protocol):
     `waiting` holds the doorways in which a handshake is under way: `cut` ends one.
     """
 
+    __slots__ = (
+        "_connection",
+        "_connection_of",
+        "_early",
+        "_entered",
+        "_gate",
+        "_handshake_s",
+        "_is_lost",
+        "_is_through",
+        "_raw",
+        "_task",
+        "_tls",
+        "_waiting",
+    )
+
+    _connection: asyncio.Protocol
+
     def __init__(
         self,
         gate: Gate,
@@ -40,7 +57,7 @@ class Doorway(asyncio.Protocol):
         self._early: list[bytes] = []
         self._raw: asyncio.Transport | None = None
         self._is_through = self._is_lost = False
-        self._connection = connection_of(self)
+        self._connection_of = connection_of
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket was accepted."""
@@ -73,6 +90,7 @@ class Doorway(asyncio.Protocol):
 
     def _hand_over(self, transport: asyncio.Transport) -> None:
         self._is_through = True
+        self._connection = self._connection_of(self)
         transport.set_protocol(self._connection)
         self._connection.connection_made(transport)
         # What came right behind the handshake was read together with its end.

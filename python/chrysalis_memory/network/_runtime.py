@@ -23,9 +23,9 @@ from chrysalis_memory.network._contacts import Contacts
 from chrysalis_memory.network._exchange import AT_ONCE
 from chrysalis_memory.network._gate import Gate
 from chrysalis_memory.network._links import Links, Word
+from chrysalis_memory.network._listener import Listener
 from chrysalis_memory.network._pace import Pace
 from chrysalis_memory.network._steps import Effect, Steps
-from chrysalis_memory.network._websocket import Listener
 from chrysalis_memory.network.addresses import (
     Address,
     Listen,
