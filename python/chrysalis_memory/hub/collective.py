@@ -20,6 +20,7 @@ from chrysalis_memory.hub.buckets import Buckets
 from chrysalis_memory.hub.health import Unwell
 from chrysalis_memory.hub.metrics import Metrics
 from chrysalis_memory.hub.settings import HubSettings
+from chrysalis_memory.hub.thrift import give_back
 from chrysalis_memory.memory import ChrysalisMemory
 from chrysalis_memory.network import GossipConfig, Network, SyncConfig, SyncStatus
 from chrysalis_memory.records import plain
@@ -28,6 +29,9 @@ __all__ = ["Linked", "links_config"]
 
 LOOK_S: Final = 1.0
 """How often the network is asked how it stands."""
+
+GIVE_BACK_S: Final = 10.0
+"""How often memory that is free is given back to the system."""
 
 EVENTS_MAX: Final = 10_000
 """Events that wait to be written into the audit log; beyond, the oldest go and are counted."""
@@ -148,9 +152,13 @@ class Linked:
             self._proven.add()
 
     def _watch(self) -> None:
+        given_back_s = monotonic()
         while not self._ending.wait(LOOK_S):
             self._look()
             self._tell()
+            if monotonic() - given_back_s >= GIVE_BACK_S:
+                give_back()
+                given_back_s = monotonic()
 
     def _look(self) -> None:
         # While the store is locked or its disk full there is no new answer: that is what the check sees.

@@ -24,6 +24,7 @@ from chrysalis_memory.hub.http.server import HttpServer, bound
 from chrysalis_memory.hub.journal import Journal
 from chrysalis_memory.hub.metrics import Metrics
 from chrysalis_memory.hub.settings import HubSettings
+from chrysalis_memory.hub.thrift import keep_what_is_here
 from chrysalis_memory.memory import ChrysalisMemory
 
 __all__ = ["Running", "run"]
@@ -167,6 +168,7 @@ def run(
         if ready_file is not None:
             _write_whole(ready_file, running.ready())
         say(running)
+        keep_what_is_here()
         while not ending.wait(_LOOK_S):
             pass
     if ready_file is not None:
