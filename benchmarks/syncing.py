@@ -19,6 +19,7 @@ from benchmarks.ground import Ground
 from benchmarks.row import Figure, Row, rate, time_of
 from benchmarks.timing import Timing
 from chrysalis_memory import ChrysalisMemory
+from chrysalis_memory.network import SyncReport
 
 __all__ = ["bootstrap", "catching_up", "news"]
 
@@ -60,6 +61,8 @@ def _serve(path: Path) -> None:
                 while memory.get(rest[0]) is None:
                     time.sleep(0.0002)
                 answer: Any = time.monotonic()
+            elif word == "worked":
+                answer = time.process_time()
             elif word == "fill":
                 answer = len(_fill(memory, int(rest[0]), rest[1]))
             else:
@@ -102,20 +105,33 @@ def news(ground: Ground) -> list[Row]:
 
 
 def catching_up(ground: Ground) -> list[Row]:
-    """1,000 operations that the other side has and this one lacks."""
+    """1,000 operations that the other side has and this one lacks. Both have met before: nothing is loaded now."""
     count = 1_000
-    with _Other(ground.folder / "late-there") as other:
+    with (
+        _Other(ground.folder / "late-there") as other,
+        ChrysalisMemory(ground.folder / "late-here", embedder="none") as memory,
+    ):
+        memory.sync_once(other.url)
+        meeting = _worked(memory, other)[1]
         other.ask("fill", str(count), "late")
-        with ChrysalisMemory(ground.folder / "late-here", embedder="none") as memory:
-            used = time.process_time()
-            report = memory.sync_once(other.url)
-            used = time.process_time() - used
+        report, used, there = _worked(memory, other)
+        assert report.stored == count
     size = report.received_bytes + report.sent_bytes
     what = f"{count:,} missing operations"
     return [
         _alone(f"{what}: CPU of the receiver, to the last acknowledgement", Figure(used, "s"), "15 ms", used <= 0.015),
+        _alone(f"{what}: the same of an exchange with nothing missing", Figure(meeting, "s")),
+        _alone(f"{what}: CPU of the sender", Figure(there, "s")),
         _alone(f"{what}: bytes both ways", Figure(size / 1_000, "kB"), "300 kB", size <= 300_000),
     ]
+
+
+def _worked(memory: ChrysalisMemory, other: _Other) -> tuple[SyncReport, float, float]:
+    """An exchange, and what it took of the processors here and there, in seconds."""
+    there, here = other.ask("worked"), time.process_time()
+    report = memory.sync_once(other.url)
+    here = time.process_time() - here
+    return report, here, other.ask("worked") - there
 
 
 def _alone(what: str, figure: Figure, goal: str = "", met: bool | None = None) -> Row:

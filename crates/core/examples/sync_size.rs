@@ -103,7 +103,7 @@ fn frames(writer: &MemoryReplica, from: u64) -> Fallible<Vec<Vec<u8>>> {
     let mut frames = Vec::new();
     while !segments.is_empty() {
         let (carried, left) = carry(segments, false, 256 * 1024);
-        frames.push(Message::Segments { segments: carried, last: left.is_empty() }.encode());
+        frames.push(Message::Segments { segments: carried, last: left.is_empty() }.encode_densely());
         segments = left;
     }
     Ok(frames)

@@ -152,6 +152,20 @@ fn a_frame_that_repeats_itself_is_compressed_and_reads_back() {
 }
 
 #[test]
+fn an_answer_written_densely_says_the_same_in_fewer_bytes() {
+    let (mut author, opening) = opened(1);
+    let words = |number: usize| format!("crane {} of berth {} was serviced", number * 7 % 31, number * 11 % 53);
+    let mut segment = vec![opening];
+    segment.extend((0..60).map(|number| author.note(&words(number).repeat(5))));
+    let answer = Message::Segments { segments: vec![Carried::Plain(segment)], last: true };
+    let (fast, dense) = (answer.encode(), answer.encode_densely());
+    assert!(dense.len() < fast.len(), "{} and {}", dense.len(), fast.len());
+    assert_eq!(Message::decode(&dense).as_ref(), Ok(&answer));
+    let small = Message::Ping(1);
+    assert_eq!(small.encode_densely(), small.encode());
+}
+
+#[test]
 fn a_frame_that_claims_to_hold_more_than_it_can_costs_nothing() {
     let claim = |bytes: u32, block: &[u8]| [&[1, 0x1a], &bytes.to_be_bytes()[..], block].concat();
     assert_eq!(Message::decode(&claim(2 << 20, &[0; 9])).unwrap_err().code(), "too_large");

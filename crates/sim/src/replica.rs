@@ -211,6 +211,18 @@ impl Replica for SimReplica {
         Ok((segments, reached.max(position).max(self.position()?)))
     }
 
+    fn read_news(
+        &self,
+        position: u64,
+        bytes_max: usize,
+        told: &dyn Fn(&LogId, u64) -> bool,
+    ) -> Result<(Vec<Segment>, u64), Fault> {
+        if self.lies.is_some() {
+            return self.read_after(position, bytes_max);
+        }
+        ask!(self, replica => Replica::read_news(replica, position, bytes_max, told))
+    }
+
     fn tips(&self, log: &LogId, places: &[u64]) -> Result<Vec<Option<Tip>>, Fault> {
         let tips = ask!(self, replica => Replica::tips(replica, log, places))?;
         Ok(self.lies.as_ref().map_or_else(|| tips.clone(), |lies| lies.of_tips(tips.clone())))

@@ -219,6 +219,7 @@ impl Turn {
         views.cut(&cut.log, cut.sequence, keeping)?;
         // A removal may have voided it from further down before.
         views.tables.note_cut(&cut.log)?;
+        drop(views);
         // The own log may be the one: the next word opens a new epoch.
         self.rollback_to_savepoint(connection)
     }

@@ -1,5 +1,6 @@
 //! Connections to a database file of the store, all set up the same way.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, OpenFlags, Statement, Transaction, TransactionBehavior};
 use zeroize::Zeroizing;
 
 use crate::backoff::Patience;
@@ -16,6 +17,28 @@ use crate::encryption::Key;
 use crate::error::StoreError;
 
 const STATEMENTS_CACHED: usize = 128;
+
+/// A statement that one caller uses many times in a row. To look it up in the connection's cache and to put it back
+/// takes as long as many a statement runs, since its whole text is hashed and copied for that.
+#[derive(Default)]
+pub(crate) struct Held<'c>(RefCell<Option<CachedStatement<'c>>>);
+
+impl<'c> Held<'c> {
+    /// Runs `job` with the statement, which must be the same each time and is looked up the first time.
+    pub(crate) fn run<T>(
+        &self,
+        connection: &'c Connection,
+        sql: &str,
+        job: impl FnOnce(&mut Statement<'c>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut held = self.0.borrow_mut();
+        let statement = match &mut *held {
+            Some(statement) => statement,
+            empty => empty.insert(connection.prepare_cached(sql)?),
+        };
+        Ok(job(statement)?)
+    }
+}
 
 /// What a write has survived when the call returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

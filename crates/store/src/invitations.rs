@@ -135,6 +135,7 @@ impl Turn {
         let was_used = logs.values().any(|log| log.invited.is_some_and(|invited| invited.token == id));
         let is_known = shown || was_used || schema::meta(connection, &key_of(&id))?.is_some();
         let was_revoked = views.is_removed(&id)?;
+        drop(views);
         if !(is_known || was_revoked) || logs.values().any(|log| log.replica == id) {
             return Err(StoreError::NotFound(format!("an invitation with the id {id}")));
         }

@@ -13,6 +13,7 @@ use chrysalis_core::member::Role;
 use chrysalis_core::operation::{Body, Header, Kind, Operation, fingerprint};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use crate::connection::Held;
 use crate::error::StoreError;
 
 /// What became of an operation's effect. The numbers are the file format's.
@@ -145,7 +146,7 @@ pub(crate) fn mark(fingerprint: &Fingerprint) -> i64 {
     i64::from_be_bytes(first)
 }
 
-impl Tables<'_> {
+impl<'a> Tables<'a> {
     /// Where a fingerprint stands, if it stands in a first branch.
     pub fn place(&self, wanted: &Fingerprint) -> Result<Option<(Place, i64)>, StoreError> {
         let sql = "SELECT log, sequence, position, header FROM operation WHERE mark = ?1";
@@ -296,13 +297,13 @@ impl Tables<'_> {
     }
 
     /// Appends an operation to its log and notes what its log knows through it. Returns its position.
-    pub fn append(
+    pub(crate) fn append(
         &self,
+        insert: &Held<'a>,
         verified: &Verified,
-        log: LogNumber,
+        (log, own): (LogNumber, bool),
         state: State,
         memory: Option<i64>,
-        own: bool,
     ) -> Result<i64, StoreError> {
         let operation = verified.operation();
         let header = operation.header();
@@ -315,12 +316,11 @@ impl Tables<'_> {
         };
         let keeps = keeps || header.kind == Kind::Open;
         let body = operation.body().filter(|_| keeps);
-        let mut statement = self.connection.prepare_cached(
+        let sql =
             "INSERT INTO operation(mark, log, sequence, kind, state, checked, memory, expires_at, header, signature,
-                 salt, payload)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )?;
-        statement.execute((
+                       salt, payload)
+                   VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        let values = (
             mark(&operation.fingerprint()),
             log,
             header.sequence as i64,
@@ -333,7 +333,8 @@ impl Tables<'_> {
             operation.signature().as_bytes(),
             body.map(|body| body.salt.as_bytes()),
             body.map(|body| &body.payload[..]),
-        ))?;
+        );
+        insert.run(self.connection, sql, |statement| statement.execute(values))?;
         let position = self.connection.last_insert_rowid();
         self.note_steps(header, log, own)?;
         Ok(position)

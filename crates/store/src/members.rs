@@ -242,6 +242,7 @@ impl Turn {
             return Err(StoreError::NotFound(format!("a member with the key {replica}")));
         }
         last.sort_unstable();
+        drop(views);
         self.end_membership(connection, replica, last)?;
         Ok(true)
     }

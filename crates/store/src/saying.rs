@@ -100,6 +100,7 @@ pub(crate) fn edit_one(
         Some(end) => until(edit, end, views.ends_of_words(number)?, &about, bytes_max),
         None => vec![Part { edit, end: document.expires_at().unwrap_or(NEVER), bytes_max }],
     };
+    drop(views);
     write(connection, turn, &about, parts)
 }
 
@@ -219,6 +220,7 @@ pub(crate) fn forget_one(
     let document = views.document(number)?;
     let operations = views.tables.of_memory(number)?.len();
     let root = views.root_of(&document)?;
+    drop(views);
     let content = document.content().filter(|_| withdraw);
     let withdrawal = content.map(|content| turn.shared().space.withdrawal_digest(content));
     let forget = Forget { memory: id, root, reason, withdrawal };

@@ -158,6 +158,41 @@ fn what_came_after_a_position_is_read_in_parts_and_nothing_twice() {
 }
 
 #[test]
+fn what_everyone_was_told_of_is_not_read_again_unless_a_log_opened() {
+    let (_folder, one, other) = pair();
+    say_many(&other, "b", 100);
+    pull(&other, &one);
+    let opened = Speaker(&one).position().unwrap();
+    say_many(&other, "c", 100);
+    pull(&other, &one);
+    let told = |log: &LogId, count: u64| *log == own(&other) && count <= 201;
+    let after = |position| Speaker(&one).read_after(position, usize::MAX).unwrap();
+    let news = |position| Speaker(&one).read_news(position, usize::MAX, &told).unwrap();
+    assert_eq!(news(0), after(0), "it opened since");
+    assert_eq!(news(opened), (vec![], Speaker(&one).position().unwrap()));
+    let less = |_: &LogId, count: u64| count < 201;
+    assert_eq!(Speaker(&one).read_news(opened, usize::MAX, &less).unwrap(), after(opened));
+    say(&one, "a", "said here");
+    assert_eq!(news(opened), after(opened));
+    let here = Speaker(&one).position().unwrap();
+    assert_eq!(news(here), (vec![], here));
+}
+
+#[test]
+fn what_is_said_after_a_run_was_taken_comes_behind_it_in_the_feed() {
+    let (_folder, one, other) = pair();
+    say_many(&one, "a", 100);
+    say(&one, "a7", "said once more");
+    say_many(&one, "b", 20);
+    pull(&one, &other);
+    say(&other, "c", "said there");
+    let changed = |id: &str| other.get(id).unwrap().unwrap().changed;
+    let order = ["a0", "a6", "a8", "a99", "a7", "b0", "b19", "c"].map(changed);
+    assert!(order.is_sorted_by(|one, next| one < next), "{order:?}");
+    assert_holds(&other);
+}
+
+#[test]
 fn a_segment_whose_past_is_missing_waits_for_it() {
     let (_folder, one, other) = pair();
     say_many(&one, "a", 100);

@@ -3,6 +3,7 @@
 //! Machines without clock, randomness or I/O. Bytes and the time go in; bytes, operations to be stored and the time of
 //! the next look come out. One protocol serves hub, peer and simulator. A driver owns the transports and calls them.
 
+mod block;
 pub mod book;
 pub mod carry;
 pub mod frame;

@@ -150,6 +150,18 @@ pub trait Replica {
     /// Segments that arrived after a position, in order, of about so many bytes; and the position reached.
     fn read_after(&self, position: u64, bytes_max: usize) -> Result<(Vec<Segment>, u64), Self::Error>;
 
+    /// As [`Replica::read_after`], for telling others: nothing need be read when `told` says of every log that changed and
+    /// how many of its operations count now that nobody needs to hear of it, unless a log opened or a membership ended.
+    fn read_news(
+        &self,
+        position: u64,
+        bytes_max: usize,
+        told: &dyn Fn(&LogId, u64) -> bool,
+    ) -> Result<(Vec<Segment>, u64), Self::Error> {
+        let _ = told;
+        self.read_after(position, bytes_max)
+    }
+
     /// What stands at these places of a log's first branch, void or not.
     fn tips(&self, log: &LogId, places: &[u64]) -> Result<Vec<Option<Tip>>, Self::Error>;
 

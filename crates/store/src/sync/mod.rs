@@ -90,6 +90,19 @@ impl Replica for Speaker<'_> {
         })
     }
 
+    fn read_news(
+        &self,
+        position: u64,
+        bytes_max: usize,
+        told: &dyn Fn(&LogId, u64) -> bool,
+    ) -> Result<(Vec<Segment>, u64), StoreError> {
+        let since = i64::try_from(position).unwrap_or(i64::MAX);
+        match self.0.read(|connection| reads::told(connection, since, told))? {
+            Some(reached) => Ok((Vec::new(), reached.unsigned_abs())),
+            None => self.read_after(position, bytes_max),
+        }
+    }
+
     fn tips(&self, log: &LogId, places: &[u64]) -> Result<Vec<Option<Tip>>, StoreError> {
         self.0.read(|connection| {
             let tables = self.0.tables(connection);

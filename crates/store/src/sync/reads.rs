@@ -59,6 +59,31 @@ pub(super) fn wanted(tables: &Tables<'_>, wants: &[Want], bytes_max: usize) -> R
     Segments::of(tables, logs.into_iter().map(|(log, (from, end))| (log, from, end)))?.take(bytes_max)
 }
 
+/// The present position, if `told` says of every log that changed since another one that nobody needs to hear of it.
+/// Openings and the ends of memberships are always heard of.
+pub(super) fn told(
+    connection: &Connection,
+    since: i64,
+    told: &dyn Fn(&LogId, u64) -> bool,
+) -> Result<Option<i64>, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let removal = "SELECT 1 FROM operation WHERE kind = 5 AND position > ?1";
+    if snapshot.prepare_cached(removal)?.exists([states::operation_at(since)])? {
+        return Ok(None);
+    }
+    let opening = "SELECT 1 FROM log l JOIN operation o ON o.log = l.number AND o.sequence = 0
+                   WHERE l.id = ?1 AND o.position > ?2";
+    let mut opening = snapshot.prepare_cached(opening)?;
+    for state in states::since(&snapshot, since)? {
+        let opened = opening.exists((state.log.as_bytes(), states::operation_at(since)))?;
+        if opened || !told(&state.log, state.count) {
+            return Ok(None);
+        }
+    }
+    drop(opening);
+    Ok(Some(states::position(&snapshot)?))
+}
+
 /// Segments of what arrived after a position, and the position reached.
 pub(super) fn after(tables: &Tables<'_>, position: i64, bytes_max: usize) -> Result<(Vec<Segment>, i64), StoreError> {
     let sql = "SELECT position, log, sequence, checked, length(header) + coalesce(length(payload), 0) FROM operation

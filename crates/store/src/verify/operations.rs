@@ -120,15 +120,15 @@ struct Before {
 }
 
 /// Checks operations through one connection.
-pub(super) struct Checker<'a> {
-    pub(super) views: &'a Views<'a>,
+pub(super) struct Checker<'a, 'c> {
+    pub(super) views: &'a Views<'c>,
     pub(super) ground: &'a Ground,
     /// The operation of each log that was looked at last: mostly it is the one before the next.
     latest: HashMap<LogNumber, Before>,
 }
 
-impl<'a> Checker<'a> {
-    pub(super) fn new(views: &'a Views<'a>, ground: &'a Ground) -> Self {
+impl<'a, 'c> Checker<'a, 'c> {
+    pub(super) fn new(views: &'a Views<'c>, ground: &'a Ground) -> Self {
         Self { views, ground, latest: HashMap::new() }
     }
 

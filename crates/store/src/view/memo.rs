@@ -1,10 +1,12 @@
-//! What [`Views`] remember of their tables while a run of new memories comes, so that nothing is asked again for each.
+//! What [`Views`] remember of their tables while a run of new memories comes, so that nothing is asked, looked up or
+//! written again for each.
 
 use std::cell::Cell;
 
 use chrysalis_core::merge::Reading;
 use chrysalis_core::operation::Kind;
 
+use crate::connection::Held;
 use crate::error::StoreError;
 use crate::ledger::State;
 
@@ -23,14 +25,21 @@ pub(super) struct Quiet {
     pub(super) reading: Reading,
     /// The number that was given out last.
     pub(super) newest: i64,
+    /// The number that the table has for it.
+    pub(super) noted: i64,
 }
 
-/// What one value of [`Views`] remembers: nothing, unless it takes in a run.
+/// What one value of [`Views`] remembers: statements, and more only while it takes in a run.
 #[derive(Default)]
-pub(crate) struct Memo {
+pub(crate) struct Memo<'c> {
     /// The number that was given out last, through this value: nobody outside this transaction has seen it.
     pub(super) fresh: Cell<Option<i64>>,
     pub(super) quiet: Cell<Option<Quiet>>,
+    pub(super) operation: Held<'c>,
+    pub(super) new_memory: Held<'c>,
+    pub(super) known_memory: Held<'c>,
+    pub(super) tag: Held<'c>,
+    pub(super) link: Held<'c>,
 }
 
 impl Views<'_> {
@@ -38,8 +47,7 @@ impl Views<'_> {
     /// change it while it has its effect, and then asks for it.
     pub(super) fn remember_quiet(&self, kind: Kind) -> Result<(), StoreError> {
         if kind != Kind::Write {
-            self.memo.quiet.set(None);
-            return Ok(());
+            return self.forget_quiet();
         }
         if self.memo.quiet.get().is_some() {
             return Ok(());
@@ -49,18 +57,24 @@ impl Views<'_> {
         let mut statement = self.connection().prepare_cached(sql)?;
         let reading = self.reading()?;
         let read = |row: &rusqlite::Row<'_>| {
-            let (none_dead, none_withdrawn) = (row.get(0)?, row.get(1)?);
-            Ok(Quiet { none_dead, none_withdrawn, none_waiting: row.get(2)?, reading, newest: row.get(3)? })
+            let (none_dead, none_withdrawn, newest) = (row.get(0)?, row.get(1)?, row.get(3)?);
+            Ok(Quiet { none_dead, none_withdrawn, none_waiting: row.get(2)?, reading, newest, noted: newest })
         };
         self.memo.quiet.set(Some(statement.query_row([], read)?));
         Ok(())
     }
 
     /// Forgets what an operation may have changed: all of it, unless it was the first of a memory that was shown.
-    pub(super) fn forget_quiet_after(&self, arrived: &Arrived<'_>) {
+    pub(super) fn forget_quiet_after(&self, arrived: &Arrived<'_>) -> Result<(), StoreError> {
         let plain = arrived.first && arrived.state == State::Live && arrived.operation.header().kind == Kind::Write;
-        if !plain {
-            self.memo.quiet.set(None);
+        if plain { Ok(()) } else { self.forget_quiet() }
+    }
+
+    /// Forgets all of it, and notes the numbers that were given out meanwhile.
+    pub(super) fn forget_quiet(&self) -> Result<(), StoreError> {
+        match self.memo.quiet.take() {
+            Some(quiet) if quiet.newest > quiet.noted => self.note_newest(quiet.newest),
+            _ => Ok(()),
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct Views<'a> {
     /// The local clock, in ms since the Unix epoch: it delays effects and ends them, and decides nothing else.
     pub now_ms: u64,
     /// What this value need not ask again.
-    pub(crate) memo: Memo,
+    pub(crate) memo: Memo<'a>,
 }
 
 /// An operation with the number of its log, its position, and whose it is.
@@ -107,7 +107,7 @@ impl<'a> Views<'a> {
                 self.remember_quiet(verified.operation().header().kind)?;
             }
             let arrived = self.take_one(verified, &entered)?;
-            self.forget_quiet_after(&arrived);
+            self.forget_quiet_after(&arrived)?;
             if may_move_cuts(verified) {
                 // It may have been the log's own end.
                 entered = self.enter(verified, false)?;
@@ -118,6 +118,7 @@ impl<'a> Views<'a> {
                 _ => Some(arrived),
             };
         }
+        self.forget_quiet()?;
         end.map_or(Ok(()), |end| self.note_end(&entered, &end))
     }
 
@@ -164,7 +165,8 @@ impl<'a> Views<'a> {
             (State::Live, Some(number)) if header.kind != Kind::Forget => Some(self.document(number)?),
             _ => None,
         };
-        let position = self.tables.append(verified, log, state, memory, entered.own)?;
+        let place = (log, entered.own);
+        let position = self.tables.append(&self.memo.operation, verified, place, state, memory)?;
         let arrived = Arrived { operation, state, first, position, last: (header.sequence, position) };
         if may_move_cuts(verified) {
             // Its effect may end this very log, and says then how far it stands.
@@ -260,30 +262,41 @@ impl<'a> Views<'a> {
 
     /// The number under which a memory is known here.
     pub fn number_of(&self, id: &str) -> Result<Option<i64>, StoreError> {
-        let sql = match self.memo.quiet.get() {
-            Some(quiet) if quiet.none_waiting => "SELECT number FROM memory WHERE id = ?1",
-            _ => "SELECT number FROM memory WHERE id = ?1 UNION ALL SELECT number FROM waiting WHERE id = ?1",
-        };
+        if self.memo.quiet.get().is_some_and(|quiet| quiet.none_waiting) {
+            let sql = "SELECT number FROM memory WHERE id = ?1";
+            let known = &self.memo.known_memory;
+            return known.run(self.connection(), sql, |known| known.query_row([id], |row| row.get(0)).optional());
+        }
+        let sql = "SELECT number FROM memory WHERE id = ?1 UNION ALL SELECT number FROM waiting WHERE id = ?1";
         let mut statement = self.connection().prepare_cached(sql)?;
         Ok(statement.query_row([id], |row| row.get(0)).optional()?)
     }
 
     /// The next number of the feed of changes. Numbers are never used twice, so no file confuses two memories.
     pub(crate) fn next_change(&self) -> Result<i64, StoreError> {
-        let quiet = self.memo.quiet.get();
-        let newest = match quiet {
-            Some(quiet) => quiet.newest,
-            None => self.newest_change()?,
-        };
-        // Two statements: one that returns what it wrote builds a table of its own for that each time.
-        self.connection().prepare_cached("UPDATE clock SET changed = ?1 WHERE one = 1")?.execute([newest + 1])?;
-        self.memo.quiet.set(quiet.map(|quiet| Quiet { newest: newest + 1, ..quiet }));
-        Ok(newest + 1)
+        let newest = self.newest_change()? + 1;
+        match self.memo.quiet.get() {
+            // Written down when the run is over, or its quiet.
+            Some(quiet) => self.memo.quiet.set(Some(Quiet { newest, ..quiet })),
+            None => self.note_newest(newest)?,
+        }
+        Ok(newest)
     }
 
     /// The number that was given out last.
     fn newest_change(&self) -> Result<i64, StoreError> {
-        Ok(self.connection().prepare_cached("SELECT changed FROM clock")?.query_row([], |row| row.get(0))?)
+        match self.memo.quiet.get() {
+            Some(quiet) => Ok(quiet.newest),
+            None => {
+                Ok(self.connection().prepare_cached("SELECT changed FROM clock")?.query_row([], |row| row.get(0))?)
+            }
+        }
+    }
+
+    fn note_newest(&self, newest: i64) -> Result<(), StoreError> {
+        // Two statements: one that returns what it wrote builds a table of its own for that each time.
+        self.connection().prepare_cached("UPDATE clock SET changed = ?1 WHERE one = 1")?.execute([newest])?;
+        Ok(())
     }
 
     /// The join of a memory's live operations.

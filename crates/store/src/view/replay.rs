@@ -40,7 +40,7 @@ impl<'a> Views<'a> {
     /// Makes every view again from the log, with the numbers that memories had.
     pub fn rebuild(&self) -> Result<(), StoreError> {
         // What was remembered of the tables is of those that go now.
-        self.memo.quiet.set(None);
+        self.forget_quiet()?;
         self.make_again(true)
     }
 

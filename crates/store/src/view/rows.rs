@@ -7,8 +7,8 @@ use chrysalis_core::id::Fingerprint;
 use chrysalis_core::merge::{Document, Reading};
 use chrysalis_core::operation::Kind;
 use chrysalis_core::payload::{Collection, Field, Payload, Score};
-use rusqlite::OptionalExtension as _;
 use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{OptionalExtension as _, Statement};
 
 use crate::error::StoreError;
 use crate::ledger::damaged;
@@ -249,17 +249,23 @@ impl<'a> Views<'a> {
         } else {
             self.first_change(number)?
         };
-        let mut statement = self.connection().prepare_cached(if first { SHOW_NEW } else { SHOW_AGAIN })?;
-        statement.raw_bind_parameter(1, number)?;
-        statement.raw_bind_parameter(2, id)?;
-        statement.raw_bind_parameter(3, changed)?;
-        statement.raw_bind_parameter(4, version)?;
-        statement.raw_bind_parameter(5, kept)?;
         let lists = shown.lists();
-        for (place, (_, value)) in (6..).zip(shown.columns(&lists)) {
-            statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value))?;
+        let write = |statement: &mut Statement<'_>| {
+            statement.raw_bind_parameter(1, number)?;
+            statement.raw_bind_parameter(2, id)?;
+            statement.raw_bind_parameter(3, changed)?;
+            statement.raw_bind_parameter(4, version)?;
+            statement.raw_bind_parameter(5, kept)?;
+            for (place, (_, value)) in (6..).zip(shown.columns(&lists)) {
+                statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value))?;
+            }
+            statement.raw_execute()
+        };
+        if first {
+            self.memo.new_memory.run(self.connection(), SHOW_NEW, write)?;
+        } else {
+            write(&mut *self.connection().prepare_cached(SHOW_AGAIN)?)?;
         }
-        statement.raw_execute()?;
         if !first && !was_shown {
             self.connection().prepare_cached("DELETE FROM waiting WHERE id = ?1")?.execute([id])?;
         }
@@ -280,14 +286,15 @@ impl<'a> Views<'a> {
     }
 
     pub(super) fn insert_tags_and_links(&self, number: i64, document: &Document) -> Result<(), StoreError> {
-        let mut tag = self.connection().prepare_cached("INSERT INTO tag VALUES(?1, ?2)")?;
+        let (tag, link) = (&self.memo.tag, &self.memo.link);
         for name in document.tags() {
-            tag.execute((name, number))?;
+            let sql = "INSERT INTO tag VALUES(?1, ?2)";
+            tag.run(self.connection(), sql, |tag| tag.execute((name, number)))?;
         }
-        let mut link = self.connection().prepare_cached("INSERT INTO link VALUES(?1, ?2, ?3)")?;
         for collection in Collection::ALL {
             for target in document.elements(collection) {
-                link.execute((target, collection as u8, number))?;
+                let sql = "INSERT INTO link VALUES(?1, ?2, ?3)";
+                link.run(self.connection(), sql, |link| link.execute((target, collection as u8, number)))?;
             }
         }
         Ok(())
@@ -316,7 +323,7 @@ impl<'a> Views<'a> {
 
     /// Takes a memory out of everything that is read; operations that still name it keep its number.
     pub(super) fn hide(&self, number: i64, id: &str) -> Result<(), StoreError> {
-        self.memo.quiet.set(None);
+        self.forget_quiet()?;
         if self.is_shown(number)? {
             self.drop_tags_and_links(number)?;
             for sql in ["DELETE FROM memory WHERE number = ?1", "INSERT OR IGNORE INTO erasure VALUES(?1)"] {

@@ -38,7 +38,8 @@ pub struct NodeConfig {
     /// Bytes of operations sent in one step, over all links. 8 MiB: a thousand peers that start at once must not make
     /// a thousand answers in memory.
     pub step_bytes_max: usize,
-    /// Bytes of one read for an answer. 128 KiB: large enough to pay for the read, small enough to share a step.
+    /// Bytes of one read for an answer. 256 KiB: some 400 operations in a frame, so that words repeat in it and few turns
+    /// are taken for it; small enough to share a step.
     pub chunk_bytes: usize,
     /// Bytes of answers, other than operations under the window, that a link may ask for at once; as many come back in
     /// each `answers_ms`. 4 MiB: the summary of 2,000 logs thirty times.
@@ -89,7 +90,7 @@ impl Default for NodeConfig {
             fetch_ms: 10_000,
             acknowledge_ms: 30_000,
             step_bytes_max: 8 << 20,
-            chunk_bytes: 128 << 10,
+            chunk_bytes: 256 << 10,
             answers_bytes_max: 4 << 20,
             answers_ms: 4_000,
             waiting_bytes_max: 32 << 20,

@@ -229,8 +229,12 @@ impl Link {
     /// Whether the peer has this, as far as it was said, or is being sent it by way of what it asked for.
     pub(super) fn knows(&self, segment: &[Operation]) -> bool {
         let Some(last) = segment.last() else { return true };
-        let (log, count) = (last.header().log, last.header().sequence + 1);
-        self.serving.contains_key(&log) || self.has.get(&log).is_some_and(|has| *has >= count)
+        self.has_all(&last.header().log, last.header().sequence + 1)
+    }
+
+    /// The same of a log's first operations.
+    pub(super) fn has_all(&self, log: &LogId, count: u64) -> bool {
+        self.serving.contains_key(log) || self.has.get(log).is_some_and(|has| *has >= count)
     }
 
     /// Notes that the peer says to have more of a log than is here, unless it said so lately and kept nothing.

@@ -24,14 +24,19 @@ pub(super) fn segment_size(segment: &[Operation]) -> usize {
     segment.iter().map(size_of).sum()
 }
 
-/// The frames that carry these segments; one at least.
-pub(super) fn frames_of(segments: Vec<Segment>, plain: bool, last: bool) -> Vec<Vec<u8>> {
+/// The frames that carry these segments, written so; one at least.
+pub(super) fn frames_of(
+    segments: Vec<Segment>,
+    plain: bool,
+    last: bool,
+    encode: fn(&Message) -> Vec<u8>,
+) -> Vec<Vec<u8>> {
     let (mut frames, mut left) = (Vec::new(), segments);
     loop {
         let (carried, rest) = carry(left, plain, limits::SEGMENT_BYTES_MAX);
         left = rest;
         let ends = left.is_empty();
-        frames.push(Message::Segments { segments: carried, last: last && ends }.encode());
+        frames.push(encode(&Message::Segments { segments: carried, last: last && ends }));
         if ends {
             return frames;
         }
@@ -140,7 +145,7 @@ impl<R: Replica> Step<'_, R> {
     }
 
     fn send_segments(&mut self, id: LinkId, segments: Vec<Segment>, plain: bool, last: bool) -> usize {
-        let frames = frames_of(segments, plain, last);
+        let frames = frames_of(segments, plain, last, Message::encode_densely);
         frames.into_iter().map(|frame| self.send_counted(id, frame)).sum()
     }
 
