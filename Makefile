@@ -33,8 +33,9 @@ test-python: develop ## tests of the package
 
 # The module of this build stands in a copy of the package, beside the usual one.
 ENCRYPTED = $(CURDIR)/target/encrypted
+ENCRYPTED_TESTS ?= --lib --test keep_encryption --test store_memory
 test-encryption: ## tests of encrypted stores, in a build with encryption (needs libssl-dev and pkg-config)
-	cargo test --quiet -p chrysalis-store --features encryption --lib --test keep_encryption --test store_memory
+	cargo test --quiet -p chrysalis-store --features encryption $(ENCRYPTED_TESTS)
 	cargo build --quiet -p chrysalis-python --features encryption
 	rm -rf $(ENCRYPTED) && mkdir -p $(ENCRYPTED) && cp -r python/chrysalis_memory $(ENCRYPTED)/
 	rm -f $(ENCRYPTED)/chrysalis_memory/_core.*so
