@@ -51,9 +51,10 @@ OnEvent = Callable[[str, Mapping[str, Any]], None]
 """Told of every event of the node, in the network's own thread: it must return at once, and not ask the network."""
 
 _RETRY_S: Final = 1.0
-_BETWEEN_TURNS_S: Final = 10e-6
+_BETWEEN_TURNS_S: Final = 25e-6
 """Seconds for each link that are let pass between two turns, so that a turn of a hub with a thousand links finds more
-than one frame: most of what a turn takes does not hang on what it finds."""
+than one frame: most of what a turn takes does not hang on what it finds. Half of what the node lets pass between two
+tellings of its news."""
 _SHORTEST_PAUSE_S: Final = 0.001
 _ASK_S: Final = 30.0
 
