@@ -59,11 +59,16 @@ fn the_least_role_of_every_kind_is_the_one_in_the_document() {
 }
 
 #[test]
-fn every_link_of_the_format_document_leads_to_a_file() {
+fn every_link_of_the_format_document_leads_to_a_file_or_a_heading() {
     let document = document();
     let links: Vec<&str> = document.split("](").skip(1).filter_map(|after| after.split(')').next()).collect();
     assert!(links.len() > 10);
+    let named = |line: &str| line.trim_start_matches(['#', ' ', '`']).to_lowercase().replace(' ', "-").replace('`', "");
+    let headings: Vec<String> = document.lines().filter(|line| line.starts_with('#')).map(named).collect();
     for link in links {
-        assert!(repository().join("docs").join(link).is_file(), "{link}");
+        match link.strip_prefix('#') {
+            Some(heading) => assert!(headings.iter().any(|one| one == heading), "{link}"),
+            None => assert!(repository().join("docs").join(link).is_file(), "{link}"),
+        }
     }
 }
