@@ -46,6 +46,8 @@ CALLS = {
     "robust": lambda memory: memory.robust,
     "configure": lambda memory: memory.configure(robust=True),
     "invite": lambda memory: memory.invite(),
+    "invitations": lambda memory: memory.invitations(),
+    "revoke": lambda memory: memory.revoke("0" * 64),
     "members": lambda memory: memory.members(),
     "remove": lambda memory: memory.remove("x"),
     "attest": lambda memory: memory.attest("x", 0.5),
@@ -78,7 +80,7 @@ def test_after_closing_every_call_says_so(tmp_path, name):
 
 def test_every_public_method_is_in_the_list_above():
     public = {name for name in dir(ChrysalisMemory) if not name.startswith("_")}
-    assert public - set(CALLS) == {"brought_along", "close", "closed", "import_", "path", "public_key"}
+    assert public - set(CALLS) == {"brought_along", "close", "closed", "encrypted", "import_", "path", "public_key"}
 
 
 def test_closing_twice_is_no_error_and_ends_the_thread(tmp_path):
