@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help develop check test test-rust test-python test-encryption sim fuzz bench bench-recall wheel demo clean
+.PHONY: help develop check test test-rust test-python build-encryption test-encryption sim fuzz bench bench-recall wheel demo clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 16
@@ -34,9 +34,12 @@ test-python: develop ## tests of the package
 # The module of this build stands in a copy of the package, beside the usual one.
 ENCRYPTED = $(CURDIR)/target/encrypted
 ENCRYPTED_TESTS ?= --lib --test keep_encryption --test store_memory
-test-encryption: ## tests of encrypted stores, in a build with encryption (needs libssl-dev and pkg-config)
-	cargo test --quiet -p chrysalis-store --features encryption $(ENCRYPTED_TESTS)
+build-encryption: ## compile what test-encryption runs
+	cargo test --quiet -p chrysalis-store --features encryption $(ENCRYPTED_TESTS) --no-run
 	cargo build --quiet -p chrysalis-python --features encryption
+
+test-encryption: build-encryption ## tests of encrypted stores, in a build with encryption (needs libssl-dev and pkg-config)
+	cargo test --quiet -p chrysalis-store --features encryption $(ENCRYPTED_TESTS)
 	rm -rf $(ENCRYPTED) && mkdir -p $(ENCRYPTED) && cp -r python/chrysalis_memory $(ENCRYPTED)/
 	rm -f $(ENCRYPTED)/chrysalis_memory/_core.*so
 	cp $${CARGO_TARGET_DIR:-target}/debug/lib_core.so $(ENCRYPTED)/chrysalis_memory/_core.abi3.so
