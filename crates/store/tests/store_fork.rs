@@ -39,6 +39,16 @@ fn copied_machine(from: &Path, to: &Path) {
     database.execute("UPDATE meta SET value = ?1 WHERE key = 'binding'", [binding]).unwrap();
 }
 
+/// Two copies of a machine, each of which takes itself for the original, and two replicas that know neither.
+fn two_copies_and_two_others(folder: &Path) -> [Store; 4] {
+    let paths = ["one", "other", "left-first", "right-first"].map(|name| folder.join(name));
+    let store = open(&paths[0]);
+    say(&store, "before", "said before the copy");
+    store.close().unwrap();
+    copied_machine(&paths[0], &paths[1]);
+    paths.map(|path| open(&path))
+}
+
 fn exchange(giver: &Store, taker: &Store, folder: &Path) {
     let bundle: PathBuf = folder.join("exchange.bundle");
     giver.export(&bundle).unwrap();
@@ -154,14 +164,7 @@ fn a_forgetting_in_a_branch_that_became_void_is_said_again() {
 #[test]
 fn a_memory_reads_alike_whichever_branch_of_its_creators_log_came_first() {
     let folder = tempfile::tempdir().unwrap();
-    let names = ["one", "other", "left-first", "right-first"];
-    let [one, other, left_first, right_first] = names.map(|name| folder.path().join(name));
-    let store = open(&one);
-    say(&store, "before", "said before the copy");
-    store.close().unwrap();
-    copied_machine(&one, &other);
-    let (one, other) = (open(&one), open(&other));
-    let (left_first, right_first) = (open(&left_first), open(&right_first));
+    let [one, other, left_first, right_first] = two_copies_and_two_others(folder.path());
     say(&one, "left", "said on the one side");
     say(&other, "right", "said on the other side");
     exchange(&one, &left_first, folder.path());
@@ -183,14 +186,7 @@ fn a_memory_reads_alike_whichever_branch_of_its_creators_log_came_first() {
 #[test]
 fn a_branch_that_grows_to_where_another_is_known_already_is_named_no_second_time() {
     let folder = tempfile::tempdir().unwrap();
-    let names = ["one", "other", "left-first", "right-first"];
-    let [one, other, left_first, right_first] = names.map(|name| folder.path().join(name));
-    let store = open(&one);
-    say(&store, "before", "said before the copy");
-    store.close().unwrap();
-    copied_machine(&one, &other);
-    let (one, other) = (open(&one), open(&other));
-    let (left_first, right_first) = (open(&left_first), open(&right_first));
+    let [one, other, left_first, right_first] = two_copies_and_two_others(folder.path());
     say(&one, "left", "said on the one side");
     for count in 0..3 {
         say(&other, &format!("right {count}"), "said on the other side");
