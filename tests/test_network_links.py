@@ -1,15 +1,18 @@
 """What a network does with peers that misbehave on the wire, and with more strangers than it has room for."""
 
 import asyncio
+import gc
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from chrysalis_memory._core import FRAME_BYTES_MAX
-from chrysalis_memory.errors import LinkTimeout
+from chrysalis_memory.errors import LinkClosed, LinkTimeout
 from chrysalis_memory.network import Network, SyncConfig, _runtime
+from chrysalis_memory.network._links import Links
 from memory_cases import eventually
 from network_cases import knows, store
 
@@ -41,7 +44,7 @@ def test_a_network_that_does_not_answer_in_time_says_so(tmp_path, monkeypatch):
         try:
             monkeypatch.setattr(_runtime, "_ASK_S", 0.05)
             with pytest.raises(LinkTimeout, match="did not answer"):
-                network._ask(never())
+                network._ask(never)
             monkeypatch.undo()
             assert network.status().running
         finally:
@@ -116,6 +119,29 @@ def test_a_network_is_started_once_and_says_when_it_is_not_running(tmp_path):
         network.stop()
         with pytest.raises(Exception, match="not running"):
             network.status()
+
+
+def test_who_asks_while_the_network_ends_is_answered_or_told_so(tmp_path):
+    with store(tmp_path / "a") as a, ThreadPoolExecutor(4) as askers:
+
+        def ask_until_told(network):
+            with pytest.raises(LinkClosed):
+                while True:
+                    assert network.status().running
+
+        for _ in range(20):
+            network = Network(a, listen=HERE).start()
+            asking = [askers.submit(ask_until_told, network) for _ in range(4)]
+            network.stop()
+            assert [one.result(timeout=30) for one in asking] == [None] * 4
+
+
+async def test_a_call_that_the_end_overtakes_leaves_nothing_unawaited():
+    links = Links(SyncConfig(), lambda word: None)
+    links.dial("ws://127.0.0.1:9")
+    await links.end()
+    gc.collect()  # what was never awaited is told of here, and a warning is an error
+    assert links.calling == 0
 
 
 def test_addresses_may_come_and_go_while_it_runs(tmp_path):

@@ -109,12 +109,14 @@ impl Folder {
     /// [`StoreError::ReadOnly`], [`StoreError::DiskFull`] or [`StoreError::Io`] when it cannot be created,
     /// [`StoreError::Invalid`] when something that is no folder has this name.
     pub fn create(&self) -> Result<(), StoreError> {
-        if self.root.is_dir() {
-            return Ok(());
-        }
-        if self.root.exists() {
-            let what = format!("{} is a file, and a store is a folder", self.root.display());
-            return Err(StoreError::Invalid(what));
+        // One look, not two: another process may create it in between.
+        match fs::metadata(&self.root) {
+            Ok(found) if found.is_dir() => return Ok(()),
+            Ok(_) => {
+                let what = format!("{} is a file, and a store is a folder", self.root.display());
+                return Err(StoreError::Invalid(what));
+            }
+            Err(_) => {}
         }
         private_folders().create(&self.root).map_err(|error| write_error(&self.root, error))?;
         match self.root.parent() {

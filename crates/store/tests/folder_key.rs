@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
 
 use chrysalis_store::Folder;
 use tempfile::TempDir;
@@ -90,6 +92,23 @@ fn a_file_in_place_of_the_folder_is_an_error() {
     fs::write(&path, b"").unwrap();
     assert_eq!(Folder::at(&path).create().unwrap_err().code(), "invalid");
     assert!(Folder::at(path.join("below")).create().is_err());
+}
+
+#[test]
+fn whoever_creates_the_same_folder_at_once_finds_it_created() {
+    let outside = TempDir::new().unwrap();
+    let start = Barrier::new(4);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let failed = (0..100).filter(|round| {
+                    start.wait();
+                    Folder::at(outside.path().join(round.to_string()).join("store")).create().is_err()
+                });
+                assert_eq!(failed.count(), 0);
+            });
+        }
+    });
 }
 
 #[test]

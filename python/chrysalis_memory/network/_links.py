@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
 from typing import Any, Final
@@ -103,7 +103,7 @@ class Links:
 
     def dial(self, text: str) -> None:
         """Opens a link in the background, or says why not."""
-        self._start(self._dial(text))
+        self._start(self._dial, text)
 
     async def _dial(self, text: str) -> None:
         self.calling += 1
@@ -155,12 +155,12 @@ class Links:
         """Closes a link after what was sent."""
         link = self._open.get(number)
         if link is not None:
-            self._start(link.close(code, why))
+            self._start(link.close, code, why)
 
     def hang_up(self) -> None:
         """Closes the links that were dialed from here."""
         for number in self._dialed:
-            self._start(self._open[number].close())
+            self._start(self._open[number].close)
 
     def sweep(self, now_s: float) -> None:
         """Ends links whose other side reads nothing of what was sent. Looks at all of them, so not each time."""
@@ -174,19 +174,20 @@ class Links:
 
     async def end(self) -> None:
         """Closes all links and waits until they are gone."""
-        await asyncio.gather(*(_quietly(link.close()) for link in list(self._open.values())))
+        await asyncio.gather(*(_quietly(link.close) for link in list(self._open.values())))
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
 
-    def _start(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(_quietly(work))
+    def _start(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        task = asyncio.get_running_loop().create_task(_quietly(work, *arguments))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-async def _quietly(work: Any) -> None:
+async def _quietly(work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+    # Called in here: a task that is cancelled before it began has then made nothing that waits for ever.
     # The other side may be gone at any moment; the link's own reader tells of that.
     with suppress(OSError):
-        await work
+        await work(*arguments)

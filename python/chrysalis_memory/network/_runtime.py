@@ -9,10 +9,9 @@ import secrets
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -95,6 +94,8 @@ class Network:
         self._turned_s = 0.0
         self._gate: Gate | None = None
         self._woken = asyncio.Event()
+        self._asked: set[Future[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._words: list[Word] = []
         self._links = Links(self.config, self._tell)
         self._contacts = Contacts()
@@ -146,16 +147,14 @@ class Network:
         """Something was written here. Costs next to nothing."""
         loop = self._loop
         if loop is not None and not self._stopping_done():
-            with suppress(RuntimeError):  # it ended this moment
-                loop.call_soon_threadsafe(self._woken.set)
+            self._post(loop, self._woken.set)
 
     def _stopping_done(self) -> bool:
         return self._thread is None or not self._thread.is_alive()
 
     def status(self) -> SyncStatus:
         """How it stands. Waits for the step that runs. Raises `LinkClosed` when it is not running."""
-        status: SyncStatus = self._ask(self._status())
-        return status
+        return self._ask(self._status)
 
     def counters(self) -> dict[str, int]:
         """What happened since the start, by name; they only grow: events of the node (`ready`, `stored`, ...), links
@@ -175,7 +174,7 @@ class Network:
         async def know() -> None:
             self._know(address)
 
-        self._ask(know())
+        self._ask(know)
 
     def forget(self, peer: str) -> None:
         """Dials this address no more; a link that is up stays."""
@@ -184,7 +183,7 @@ class Network:
             self._wanted = [address for address in self._wanted if address.url != peer]
             self._tell(("forget_peer", peer))
 
-        self._ask(forget())
+        self._ask(forget)
 
     def contact(self) -> None:
         """What the policy holds leaves now, and everyone who is wanted is called."""
@@ -193,24 +192,35 @@ class Network:
             self._pace.hurry()
             self._woken.set()
 
-        self._ask(contact())
+        self._ask(contact)
 
-    def _ask(self, question: Any) -> Any:
+    def _ask(self, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
         loop = self._loop
         if loop is None or self._stopping_done() or os.getpid() != self._pid:
-            question.close()
             raise LinkClosed("the network is not running", code="not_running", hint="Start it first.")
         if threading.current_thread() is self._thread:
-            question.close()
             raise ValueError("the network can't be asked from within its own events")
-        answer = asyncio.run_coroutine_threadsafe(question, loop)
+        answer: Future[T] = Future()
+        self._asked.add(answer)
         try:
+            if not self._post(loop, self._answer, question, answer):
+                answer.cancel()
             return answer.result(_ASK_S)
         except CancelledError as error:
             raise LinkClosed("the network stopped meanwhile", code="not_running", hint="Start it again.") from error
         except (TimeoutError, FutureTimeoutError) as error:  # two classes before Python 3.11
-            answer.cancel()
             raise LinkTimeout(f"the network did not answer within {_ASK_S:g} s", hint="Ask again.") from error
+        finally:
+            self._asked.discard(answer)
+
+    @staticmethod
+    def _post(loop: asyncio.AbstractEventLoop, call: Callable[..., Any], *arguments: Any) -> bool:
+        """Has the loop call this, unless it ended this moment."""
+        try:
+            loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            return False
+        return True
 
     # In the network's own thread.
 
@@ -223,6 +233,25 @@ class Network:
                 _log.error("the network ended: %s", error)
             else:
                 started.set_exception(error)
+        finally:
+            # Who asked in the last moment is told, rather than left to wait.
+            for answer in list(self._asked):
+                answer.cancel()
+
+    def _answer(self, question: Callable[[], Coroutine[Any, Any, T]], answer: Future[T]) -> None:
+        task = asyncio.get_running_loop().create_task(self._answering(question, answer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answering(self, question: Callable[[], Coroutine[Any, Any, T]], answer: Future[T]) -> None:
+        if not answer.set_running_or_notify_cancel():
+            return
+        try:
+            answer.set_result(await question())
+        except asyncio.CancelledError:
+            answer.set_exception(CancelledError())
+        except Exception as error:  # noqa: BLE001 - whoever asked raises it
+            answer.set_exception(CancelledError() if self._stopping else error)
 
     async def _live(self, started: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
