@@ -147,6 +147,11 @@ impl Turn {
     }
 }
 
+/// Whether an invitation is noted under this key of `meta`.
+pub(crate) fn is_key(key: &str) -> bool {
+    key.starts_with(KEY)
+}
+
 fn key_of(id: &ReplicaKey) -> String {
     format!("{KEY}{}", id.to_hex())
 }
@@ -156,7 +161,7 @@ fn has_ended(invitation: &Invitation, now_ms: u64) -> bool {
 }
 
 /// Notes an invitation, and lets go of those that have ended.
-fn note(connection: &Connection, invitation: &Invitation, now_ms: u64) -> Result<(), StoreError> {
+pub(crate) fn note(connection: &Connection, invitation: &Invitation, now_ms: u64) -> Result<(), StoreError> {
     for ended in noted(connection)?.into_iter().filter(|one| has_ended(one, now_ms)) {
         connection.execute("DELETE FROM meta WHERE key = ?1", [key_of(&ended.ephemeral)])?;
     }

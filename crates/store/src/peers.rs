@@ -10,6 +10,9 @@ use crate::ledger::damaged;
 use crate::schema;
 use crate::store::Store;
 
+/// Where `meta` keeps them.
+pub(crate) const KEY: &str = "peers";
+
 /// Addresses kept at most: more are a list that nobody keeps by hand.
 const PEERS_MAX: usize = 256;
 
@@ -48,10 +51,14 @@ impl Store {
 }
 
 fn peers_of(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let Some(bytes) = schema::meta(connection, "peers")? else { return Ok(Vec::new()) };
-    let mut d = Decoder::new(&bytes);
+    let Some(bytes) = schema::meta(connection, KEY)? else { return Ok(Vec::new()) };
+    decode(&bytes).map_err(|refusal| damaged(format!("the list of peers: {refusal}")))
+}
+
+/// The addresses in what is kept.
+pub(crate) fn decode(bytes: &[u8]) -> chrysalis_core::Result<Vec<String>> {
+    let mut d = Decoder::new(bytes);
     d.list(PEERS_MAX, "peers", |d| d.text(limits::ADDRESS_BYTES_MAX, "address (bytes)").map(str::to_owned))
-        .map_err(|refusal| damaged(format!("the list of peers: {refusal}")))
 }
 
 fn write_peers(connection: &Connection, peers: &[String]) -> Result<(), StoreError> {
@@ -59,7 +66,7 @@ fn write_peers(connection: &Connection, peers: &[String]) -> Result<(), StoreErr
     encoder.list(peers.iter(), |e, address| {
         e.text(address);
     });
-    schema::set_meta(connection, "peers", &encoder.finish())
+    schema::set_meta(connection, KEY, &encoder.finish())
 }
 
 /// Keeps these addresses beside those that are there. Returns how many were new.

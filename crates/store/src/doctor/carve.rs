@@ -1,7 +1,7 @@
-//! Reading operations out of the pages of a database that SQLite can't read any more.
+//! Reading operations, and values kept beside them, out of the pages of a database that SQLite can't read any more.
 //!
-//! Each leaf page of the table of operations is looked at by itself, whatever became of the pages above it. What is
-//! found counts only if its signature holds, so that guessing wrong does no harm. Layout: the description of SQLite's
+//! Each leaf page is looked at by itself, whatever became of the pages above it. An operation counts only if its
+//! signature holds, and a value only if it decodes, so that guessing wrong does no harm. Layout: the description of SQLite's
 //! file format, sections 1.6 and 2.1.
 
 use std::fs::File;
@@ -16,6 +16,9 @@ use crate::encryption::{self, Key};
 
 /// The first byte of a leaf page of a table.
 const TABLE_LEAF: u8 = 13;
+
+/// The first byte of a leaf page of a table without row ids, as `meta` is one.
+const INDEX_LEAF: u8 = 10;
 
 const FILE_HEADER_BYTES: usize = 100;
 
@@ -33,21 +36,32 @@ struct Pages<'a> {
     key: Option<&'a Key>,
 }
 
-/// Every operation that stands in a leaf page of the file and is whole in itself. Signatures are not checked. `key` is
-/// that of an encrypted store.
-pub(super) fn carve(path: &Path, key: Option<&Key>) -> io::Result<Vec<Operation>> {
+/// What stands in the pages.
+#[derive(Default)]
+pub(super) struct Carved {
+    /// Operations that are whole in themselves. Signatures are not checked.
+    pub(super) operations: Vec<Operation>,
+    /// Rows of a text and a value: those of `meta`, and whatever else has this shape.
+    pub(super) values: Vec<(String, Vec<u8>)>,
+}
+
+/// Everything that stands in a leaf page of the file. `key` is that of an encrypted store.
+pub(super) fn carve(path: &Path, key: Option<&Key>) -> io::Result<Carved> {
     let mut pages = Pages::open(path, key)?;
-    let mut operations = Vec::new();
+    let mut carved = Carved::default();
     for number in 1..=pages.count {
         let page = pages.read(number)?;
         let start = if number == 1 { FILE_HEADER_BYTES } else { 0 };
-        if page.get(start) == Some(&TABLE_LEAF) {
-            for cell in cells(&page, start) {
-                operations.extend(pages.record(&page, cell)?.as_deref().and_then(operation_of));
+        let Some(kind @ (TABLE_LEAF | INDEX_LEAF)) = page.get(start).copied() else { continue };
+        for cell in cells(&page, start) {
+            let Some(record) = pages.record(&page, cell, kind)? else { continue };
+            match kind {
+                TABLE_LEAF => carved.operations.extend(operation_of(&record)),
+                _ => carved.values.extend(value_of(&record)),
             }
         }
     }
-    Ok(operations)
+    Ok(carved)
 }
 
 impl<'a> Pages<'a> {
@@ -80,14 +94,17 @@ impl<'a> Pages<'a> {
     }
 
     /// The whole record of a cell, its overflow pages included; none when it is not whole.
-    fn record(&mut self, page: &[u8], cell: usize) -> io::Result<Option<Vec<u8>>> {
+    fn record(&mut self, page: &[u8], cell: usize, kind: u8) -> io::Result<Option<Vec<u8>>> {
         let mut at = cell;
-        let (Some(length), Some(_)) = (varint(page, &mut at), varint(page, &mut at)) else { return Ok(None) };
+        let Some(length) = varint(page, &mut at) else { return Ok(None) };
+        if kind == TABLE_LEAF && varint(page, &mut at).is_none() {
+            return Ok(None);
+        }
         let Some(length) = usize::try_from(length).ok().filter(|length| *length <= 2 * limits::OPERATION_BYTES_MAX)
         else {
             return Ok(None);
         };
-        let local = local_bytes(length, self.usable_bytes);
+        let local = local_bytes(length, self.usable_bytes, kind);
         let Some(bytes) = page.get(at..at + local) else { return Ok(None) };
         let mut record = bytes.to_vec();
         let mut next = four_bytes(page, at + local);
@@ -103,8 +120,8 @@ impl<'a> Pages<'a> {
 }
 
 /// How many bytes of a record stand in the leaf page itself.
-fn local_bytes(length: usize, usable: usize) -> usize {
-    let most = usable - 35;
+fn local_bytes(length: usize, usable: usize, kind: u8) -> usize {
+    let most = if kind == TABLE_LEAF { usable - 35 } else { (usable - 12) * 64 / 255 - 23 };
     if length <= most {
         return length;
     }
@@ -142,7 +159,7 @@ fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
 }
 
 fn operation_of(record: &[u8]) -> Option<Operation> {
-    let columns = columns(record)?;
+    let columns = columns(record).filter(|columns| columns.len() == COLUMNS)?;
     let column = |place: usize| columns.get(HEADER + place).copied().flatten();
     let signature = Signature::from_slice(column(1)?).ok()?;
     let body = match (column(2), column(3)) {
@@ -154,7 +171,13 @@ fn operation_of(record: &[u8]) -> Option<Operation> {
     Operation::from_parts(header, signature, body).or_else(|_| Operation::from_parts(header, signature, None)).ok()
 }
 
-/// The bytes of each column that holds bytes, none for the others; nothing for a record of another shape.
+fn value_of(record: &[u8]) -> Option<(String, Vec<u8>)> {
+    let columns = columns(record)?;
+    let [Some(key), Some(value)] = columns.as_slice() else { return None };
+    Some((String::from_utf8(key.to_vec()).ok()?, value.to_vec()))
+}
+
+/// The bytes of each column that holds bytes or text, none for the others; nothing for what is no record.
 fn columns(record: &[u8]) -> Option<Vec<Option<&[u8]>>> {
     let mut at = 0;
     let head_bytes = usize::try_from(varint(record, &mut at)?).ok()?;
@@ -170,8 +193,8 @@ fn columns(record: &[u8]) -> Option<Vec<Option<&[u8]>>> {
             _ => usize::try_from(kind.checked_sub(12)? / 2).ok()?,
         };
         let bytes = record.get(value_at..value_at.checked_add(length)?)?;
-        columns.push((kind >= 12 && kind % 2 == 0).then_some(bytes));
+        columns.push((kind >= 12).then_some(bytes));
         value_at += length;
     }
-    (columns.len() == COLUMNS).then_some(columns)
+    Some(columns)
 }

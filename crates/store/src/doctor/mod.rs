@@ -3,6 +3,7 @@
 //! Start reading at [`diagnose`], which changes nothing, and [`repair`], which never deletes what it can't read: damaged
 //! files stay beside the store under another name.
 
+mod beside;
 mod carve;
 mod examine;
 mod repair;

@@ -14,6 +14,7 @@ use chrysalis_core::sign::{self, SecretKey};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::Finding;
+use super::beside::Beside;
 use super::carve::carve;
 use crate::accept::Accepted;
 use crate::again::Lost;
@@ -22,7 +23,6 @@ use crate::connection::open_file;
 use crate::error::StoreError;
 use crate::folder::{Folder, sync_folder};
 use crate::ledger::{RawOperation, STORED};
-use crate::schema;
 use crate::store::Store;
 use crate::turn::UsedGrant;
 
@@ -38,7 +38,7 @@ const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 /// What could be read of a damaged database.
 #[derive(Default)]
 struct Remains {
-    space: Option<Space>,
+    beside: Beside,
     proofs: Vec<Proof>,
     operations: BTreeMap<Fingerprint, Operation>,
     /// The greatest position that was met: so many operations there were at least.
@@ -77,11 +77,11 @@ pub(super) fn salvage(folder: &Folder) -> Result<Vec<Finding>, StoreError> {
     }
     let store = Store::restore(&fresh, space, used)?;
     let there_were = remains.positions.max(remains.operations.len() as i64);
-    let mut counts = remains.take_over(&store)?;
+    let (mut counts, beside) = remains.take_over(&store)?;
     counts.lost += usize::try_from(there_were).unwrap_or(0).saturating_sub(counts.kept + counts.said_again);
     store.close()?;
     let kept_as = put_in_place(folder)?;
-    Ok(report(&counts, &kept_as))
+    Ok(report(&counts, beside, &kept_as))
 }
 
 /// Puts a finished database in the place of one that is gone.
@@ -94,7 +94,7 @@ pub(super) fn finish(folder: &Folder) -> Result<(), StoreError> {
     fs::remove_dir_all(fresh.root()).map_err(|error| StoreError::io(fresh.root(), error))
 }
 
-fn report(counts: &Counts, kept_as: &Path) -> Vec<Finding> {
+fn report(counts: &Counts, beside: Vec<Finding>, kept_as: &Path) -> Vec<Finding> {
     let file = "chrysalis.db";
     let what = format!("{} operations were taken over, each checked by its signature", counts.kept);
     let mut findings = vec![Finding::ok("salvaged", file, what)];
@@ -106,6 +106,7 @@ fn report(counts: &Counts, kept_as: &Path) -> Vec<Finding> {
         let what = format!("about {} operations could not be read or have lost what they follow", counts.lost);
         findings.push(Finding::warning("lost", file, what));
     }
+    findings.extend(beside);
     let what = "the damaged file is kept; delete it when nothing is missed";
     findings.push(Finding::warning("damaged_file_kept", kept_as.display().to_string(), what));
     findings
@@ -140,11 +141,13 @@ impl Remains {
     fn read(folder: &Folder) -> Self {
         let mut remains = Self::default();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-        let _ = remains.ask(|| open_file(&folder.database(), flags, folder.unlocking()));
+        let open = || open_file(&folder.database(), flags, folder.unlocking());
+        let _ = remains.ask(open);
+        remains.beside = Beside::read(open);
         // Both ways: SQLite knows the write-ahead log, and carving needs no tree.
-        for operation in carve(&folder.database(), folder.unlocking()).unwrap_or_default() {
-            remains.take(operation);
-        }
+        let carved = carve(&folder.database(), folder.unlocking()).unwrap_or_default();
+        carved.operations.into_iter().for_each(|operation| remains.take(operation));
+        remains.beside.add(carved.values);
         remains
     }
 
@@ -160,7 +163,6 @@ impl Remains {
     /// encrypted database gives nothing more to a connection that has met a damaged page, each way has its own.
     fn ask(&mut self, open: impl Fn() -> Result<Connection, StoreError>) -> Result<(), StoreError> {
         let connection = open()?;
-        self.space = schema::meta(&connection, "space").ok().flatten().and_then(|bytes| Space::decode(&bytes).ok());
         let _ = self.ask_for_proofs(&connection);
         let first = self.scan(&open()?, "ASC").unwrap_or(0);
         let last = self.scan(&open()?, "DESC").unwrap_or(0);
@@ -226,7 +228,7 @@ impl Remains {
                 }
             })
         };
-        self.space.clone().or_else(opened)
+        self.beside.space().or_else(opened)
     }
 
     /// The grant by which this replica became a member, from what opened one of its logs.
@@ -236,8 +238,8 @@ impl Remains {
         own.find_map(|(_, used)| used)
     }
 
-    /// Offers everything to the new store, proofs first, then operations by Lamport time.
-    fn take_over(self, store: &Store) -> Result<Counts, StoreError> {
+    /// Offers everything to the new store, proofs first, then operations by Lamport time, then what was kept beside.
+    fn take_over(self, store: &Store) -> Result<(Counts, Vec<Finding>), StoreError> {
         let mut counts = Counts::default();
         for proof in self.proofs {
             // One that does not hold proves nothing, and is left behind.
@@ -252,7 +254,7 @@ impl Remains {
             left.extend(waiting);
         }
         counts.said_again = say_again(store, left)?;
-        Ok(counts)
+        Ok((counts, self.beside.take_over(store)?))
     }
 }
 

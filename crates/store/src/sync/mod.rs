@@ -8,6 +8,7 @@ mod take;
 mod unsigned;
 
 pub use progress::{Forgetting, Sent, SyncCounts, SyncState};
+pub(crate) use progress::{acknowledge, forget_oldest, meet};
 
 use std::collections::BTreeMap;
 

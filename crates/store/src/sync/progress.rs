@@ -87,7 +87,7 @@ pub(super) fn agree(connection: &Connection, peer: &ReplicaKey, position: u64, n
 
 /// Notes how much of one of our logs a peer has on disk. More than we have ourselves shows that this store is an old
 /// copy.
-pub(super) fn acknowledge(
+pub(crate) fn acknowledge(
     connection: &Connection,
     turn: &mut Turn,
     peer: &ReplicaKey,
@@ -105,16 +105,22 @@ pub(super) fn acknowledge(
         // Which branch it is shows when it comes: until then nothing of ours is acknowledged by it.
         return turn.note_ahead(connection, log, count);
     }
-    let sql = "INSERT INTO peer VALUES(?1, NULL, ?2) ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at";
-    connection.prepare_cached(sql)?.execute((peer.as_bytes(), now_ms))?;
+    meet(connection, peer, now_ms)?;
     let sql = "INSERT INTO acknowledged VALUES(?1, ?2, ?3)
                ON CONFLICT DO UPDATE SET count = max(count, excluded.count)";
     connection.prepare_cached(sql)?.execute((number, peer.as_bytes(), count as i64))?;
     Ok(())
 }
 
+/// Notes that a peer was met.
+pub(crate) fn meet(connection: &Connection, peer: &ReplicaKey, now_ms: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO peer VALUES(?1, NULL, ?2) ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at";
+    connection.prepare_cached(sql)?.execute((peer.as_bytes(), now_ms))?;
+    Ok(())
+}
+
 /// Lets go of peers beyond the bound.
-pub(super) fn forget_oldest(connection: &Connection) -> Result<(), StoreError> {
+pub(crate) fn forget_oldest(connection: &Connection) -> Result<(), StoreError> {
     let count: i64 = connection.prepare_cached("SELECT count(*) FROM peer")?.query_row([], |row| row.get(0))?;
     if count <= PEERS_MAX {
         return Ok(());

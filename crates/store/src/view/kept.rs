@@ -30,7 +30,7 @@ const LOG_BYTES_MAX: i64 = 1 << 20;
 const BYTES_MAX: i64 = 16 << 20;
 
 /// What the keys of `meta` begin with that say since when words of a void branch are kept, by log.
-const KEY: &str = "void:";
+pub(crate) const KEY: &str = "void:";
 
 /// What is kept: proven void, with words. What opens a log keeps its own always.
 const KEPT: &str = "FROM operation o JOIN proof p ON p.log = o.log

@@ -23,7 +23,7 @@ use crate::error::StoreError;
 use crate::ledger::{State, Stored, Tables, damaged};
 use crate::sync::states;
 
-pub(crate) use self::kept::{is_any_kept, void_words};
+pub(crate) use self::kept::{KEY as KEPT_WORDS, is_any_kept, void_words};
 pub(crate) use self::memo::Memo;
 use self::memo::Quiet;
 pub(crate) use self::replay::{Spoken, winners};
