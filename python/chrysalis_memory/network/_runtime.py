@@ -13,9 +13,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from chrysalis_memory._core import Node
+from chrysalis_memory._core import Node, Replica
 from chrysalis_memory.errors import LinkClosed, LinkError, LinkTimeout, StoreError
 from chrysalis_memory.network import _tls
 from chrysalis_memory.network._contacts import Contacts
@@ -38,7 +38,7 @@ from chrysalis_memory.network.policies import Policy, policy_of
 from chrysalis_memory.network.status import SyncStatus
 
 if TYPE_CHECKING:
-    from chrysalis_memory._belonging import Belonging
+    from chrysalis_memory._background import Background
 
 __all__ = ["Network", "OnEvent"]
 
@@ -58,6 +58,18 @@ _SHORTEST_PAUSE_S: Final = 0.001
 _ASK_S: Final = 30.0
 
 
+class OpenMemory(Protocol):
+    """What a network needs of the memory that it links."""
+
+    _background: Background
+
+    @property
+    def closed(self) -> bool:
+        """Whether only members belong to the space."""
+
+    def _core(self) -> Replica: ...
+
+
 class Network:
     """Links one store to others: `start()`, and until `stop()` it listens, dials, exchanges and pushes by itself.
 
@@ -67,7 +79,7 @@ class Network:
 
     def __init__(
         self,
-        memory: Belonging,
+        memory: OpenMemory,
         *,
         peers: Iterable[str] = (),
         listen: str | None = None,

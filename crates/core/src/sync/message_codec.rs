@@ -6,10 +6,11 @@
 use crate::codec::{Decoder, Encoder};
 use crate::error::{Refusal, Result};
 use crate::fork::Proof;
-use crate::id::{LogId, ReplicaKey, Signature, SpaceId};
+use crate::id::{LogId, Signature, SpaceId};
 use crate::limits;
 use crate::operation::{Operation, read_fingerprint};
 
+use super::fields::{read_array, read_flag, read_key, read_log, read_sequence};
 use super::message::{Carried, Credentials, Hello, Message, Nonce, Peer, Range, RangeContent, Summary};
 use super::packed::{Noise, PackedSegment};
 use super::replica::{LogState, Segment, Tip, Want};
@@ -361,24 +362,4 @@ fn read_address(d: &mut Decoder<'_>) -> Result<String> {
 
 fn read_code(d: &mut Decoder<'_>) -> Result<String> {
     d.text(limits::CODE_BYTES_MAX, "code (bytes)").map(str::to_owned)
-}
-
-fn read_key(d: &mut Decoder<'_>) -> Result<ReplicaKey> {
-    ReplicaKey::from_slice(d.bytes(ReplicaKey::LENGTH, "replica key")?)
-}
-
-pub(super) fn read_log(d: &mut Decoder<'_>) -> Result<LogId> {
-    LogId::from_slice(d.bytes(LogId::LENGTH, "log")?)
-}
-
-pub(super) fn read_sequence(d: &mut Decoder<'_>) -> Result<u64> {
-    d.uint(limits::INTEGER_MAX, "place in a log")
-}
-
-fn read_flag(d: &mut Decoder<'_>) -> Result<bool> {
-    Ok(d.uint(1, "flag")? == 1)
-}
-
-fn read_array<const LENGTH: usize>(d: &mut Decoder<'_>, what: &'static str) -> Result<[u8; LENGTH]> {
-    d.bytes(LENGTH, what)?.try_into().map_err(|_| Refusal::Malformed(what))
 }

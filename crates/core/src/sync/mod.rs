@@ -6,6 +6,7 @@
 mod block;
 pub mod book;
 pub mod carry;
+mod fields;
 pub mod frame;
 pub mod gossip;
 pub mod held;

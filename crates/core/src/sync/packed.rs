@@ -13,7 +13,7 @@ use crate::id::{Commitment, Fingerprint, LogId, Salt, Signature};
 use crate::limits;
 use crate::operation::{Body, Header, Kind, Operation, commitment};
 
-use super::message_codec::{read_log, read_sequence};
+use super::fields::{read_log, read_sequence};
 use super::replica::{Mark, Replica, Segment};
 
 const OPERATION_ELEMENTS: usize = 6;

@@ -1,8 +1,8 @@
 //! What English words say about time.
 
 use super::expression::Firmness::{Recent, Vague as Loose};
-use super::lexicon::{ENGLISH, Table};
 use super::recurrence::Yearly;
+use super::table::{ENGLISH, Table};
 use super::word::{AFTERNOON, EVENING, MORNING, NIGHT, Unit, Word, Word::*};
 
 pub(super) const TABLE: Table = Table {

@@ -3,7 +3,7 @@
 //! Words stand without accents and in lower case, as [`super::lexicon`] reads them; those of one meaning are parted
 //! by commas, those of months and weekdays stand in order, with other spellings after a stroke.
 
-use super::lexicon::{DUTCH, FRENCH, GERMAN, ITALIAN, PORTUGUESE, SPANISH, Table};
+use super::table::{DUTCH, FRENCH, GERMAN, ITALIAN, PORTUGUESE, SPANISH, Table};
 use super::word::{AFTERNOON, EVENING, MORNING, NIGHT, Unit, Word, Word::*};
 
 pub(super) const TABLES: [Table; 6] = [

@@ -33,6 +33,7 @@ mod range;
 mod reader;
 mod recurrence;
 mod relative;
+mod table;
 mod tokens;
 mod unit;
 mod word;

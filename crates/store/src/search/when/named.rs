@@ -2,10 +2,10 @@
 
 use super::calendar::{Day, Days};
 use super::expression::{Firmness, Kind, Meaning, Sense};
-use super::lexicon::ENGLISH;
 use super::numerals::Numeral;
 use super::reader::Reader;
 use super::recurrence::{Recurrence, Yearly};
+use super::table::ENGLISH;
 use super::word::{Unit, Word};
 
 /// A time of the year, in a year or in each.

@@ -2,10 +2,10 @@
 
 use super::clock::CLOCK_BEFORE;
 use super::expression::{Firmness, Interval, Kind, Meaning, Sense};
-use super::lexicon::ENGLISH;
 use super::named::Named;
 use super::reader::Reader;
 use super::recurrence::{Recurrence, Yearly};
+use super::table::ENGLISH;
 use super::word::Word;
 
 /// One end of a range.

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::calendar::Reference;
-use super::lexicon::{ALL, Languages};
 use super::numerals::Numeral;
+use super::table::{ALL, Languages};
 use super::tokens::{Lexeme, Token, Tokens};
 use super::word::Word;
 

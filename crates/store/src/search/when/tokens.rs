@@ -1,7 +1,8 @@
 //! A text as words of the dictionary, numbers and marks.
 
-use super::lexicon::{Entry, Languages, Lexicon, WORD_BYTES_MAX, key};
+use super::lexicon::{Entry, Lexicon, WORD_BYTES_MAX, key};
 use super::numerals::{self, Numeral};
+use super::table::Languages;
 use super::word::Word;
 
 /// What a token is.

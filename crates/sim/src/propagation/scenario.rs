@@ -1,14 +1,4 @@
-//! How one memory reaches everyone: measured in rounds, beside the formula.
-//!
-//! A round is one interval of gossip, and the strictest reading of it: whatever is sent arrives at its end, so that
-//! news travels one link in a round. Over real links an interval lasts half a second and a message some milliseconds,
-//! so that news travels many links in a round: [`Way::Nodes`] shows that.
-
-use chrysalis_core::Result;
-
-use crate::propagation_gossip;
-use crate::propagation_nodes;
-use crate::propagation_uniform;
+//! What is asked of a simulation of propagation, what comes of it, and the count that is kept meanwhile.
 
 /// Rounds after which a simulation is given up: two minutes. Only where nearly all messages are lost does it matter.
 pub const ROUNDS_MAX: u32 = 240;
@@ -88,26 +78,6 @@ pub struct Progress {
 
 /// Is told after each round; false ends the simulation there.
 pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> bool;
-
-/// Lets one replica remember something and follows it until everyone has it. Each replica takes it through admission.
-///
-/// # Errors
-/// None that is expected: what a refused operation would be.
-pub fn propagate(scenario: &Scenario) -> Result<Propagation> {
-    propagate_watched(scenario, &mut |_| true)
-}
-
-/// As [`propagate`], with somebody who watches it.
-///
-/// # Errors
-/// As [`propagate`].
-pub fn propagate_watched(scenario: &Scenario, watch: Watch<'_>) -> Result<Propagation> {
-    match scenario.way {
-        Way::Push | Way::PushPull => propagation_uniform::propagate(scenario, watch),
-        Way::Gossip => propagation_gossip::propagate(scenario, watch),
-        Way::Nodes => propagation_nodes::propagate(scenario, watch),
-    }
-}
 
 /// Who has the memory, and since which round.
 pub(crate) struct Spreading {

@@ -13,8 +13,9 @@ use chrysalis_core::sync::gossip::{Gossip, GossipCommand, GossipConfig, LinkId};
 use chrysalis_core::sync::message::Peer;
 
 use crate::population::{Population, key_of};
-use crate::propagation::{Progress, Propagation, ROUNDS_MAX, Scenario, Spreading, Watch, loss_in};
 use crate::random::Random;
+
+use super::scenario::{Progress, Propagation, ROUNDS_MAX, Scenario, Spreading, Watch, loss_in};
 
 /// Rounds in which replicas find each other before anything is written.
 const FINDING_ROUNDS: u64 = 60;

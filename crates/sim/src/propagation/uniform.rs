@@ -5,8 +5,9 @@ use chrysalis_core::Result;
 use chrysalis_core::operation::Operation;
 
 use crate::population::Population;
-use crate::propagation::{Propagation, ROUNDS_MAX, Scenario, Spreading, Watch, Way, loss_in};
 use crate::random::Random;
+
+use super::scenario::{Propagation, ROUNDS_MAX, Scenario, Spreading, Watch, Way, loss_in};
 
 struct World<'a> {
     scenario: &'a Scenario,

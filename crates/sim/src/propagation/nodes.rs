@@ -15,8 +15,9 @@ use chrysalis_core::sync::replica::Replica;
 use chrysalis_core::sync::session::Opened;
 
 use crate::population::{Population, say};
-use crate::propagation::{Progress, Propagation, ROUNDS_MAX, Scenario, Spreading, Watch, loss_in};
 use crate::random::{Draw, Random};
+
+use super::scenario::{Progress, Propagation, ROUNDS_MAX, Scenario, Spreading, Watch, loss_in};
 
 /// Milliseconds that a frame is under way, least and most: agents in one country.
 const DELAY_MS: (u64, u64) = (10, 60);
