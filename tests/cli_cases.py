@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import select
+import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+WITHIN_S = 60
+
+needs_terminal = pytest.mark.skipif(os.name != "posix", reason="this system has other terminals")
+
+# The first terminal that the leader of a session opens is its own: what asks for a passphrase goes there.
+_ON_ITS_TERMINAL = (
+    "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR));"
+    "from chrysalis_memory.cli import main; main(sys.argv[1:])"
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,49 @@ def _run(arguments: tuple[str, ...]) -> int:
 def _stream(text: str | bytes | None) -> io.TextIOWrapper:
     data = text.encode() if isinstance(text, str) else text or b""
     return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
+
+
+def at_terminal(*arguments: str, answers: Sequence[tuple[str, str]] = ()) -> tuple[int, str]:
+    """Runs a command in a process with a terminal of its own. Each answer is typed when its question stands there.
+    Returns the exit code and all that the terminal showed.
+    """
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _ON_ITS_TERMINAL, *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        shown = ""
+        for question, answer in answers:
+            shown += _until(ours, question)
+            os.write(ours, f"{answer}\n".encode())
+        shown += _until(ours, None)
+        return process.wait(WITHIN_S), shown
+    finally:
+        process.kill()
+        process.wait(WITHIN_S)
+        os.close(ours)
+
+
+def _until(terminal: int, question: str | None) -> str:
+    """What is shown until the question stands there, or until the end."""
+    shown = b""
+    while question is None or question.encode() not in shown:
+        ready, _, _ = select.select([terminal], [], [], WITHIN_S)
+        assert ready, f"nothing more was shown after {shown!r}"
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # Linux says so when nobody has the other end any more
+            part = b""
+        if not part:
+            assert question is None, f"{question!r} was never asked: {shown!r}"
+            break
+        shown += part
+    return shown.decode()
 
 
 @pytest.fixture

@@ -197,12 +197,12 @@ def test_saving_can_go_on_from_a_crystal(chrysalis, saved):
 
 
 def test_cherish_keeps_and_compost_forgets(chrysalis, saved):
-    assert chrysalis("context", "cherish", saved).code == 0
+    assert chrysalis("context", "cherish", saved).rows == [[saved]]
     assert "cherished" in chrysalis("context", "list", terminal=True).out
     assert chrysalis("context", "show", saved, "--json").json["value"]["pinned"] is True
-    assert chrysalis("context", "compost", saved, stdin="n\n").code == 130
+    assert chrysalis("context", "compost", saved, stdin="y\n").code == 2
     assert chrysalis("context", "list").rows != []
-    assert chrysalis("context", "compost", saved, "--yes", "--reason", "done").code == 0
+    assert chrysalis("context", "compost", saved, "--yes", "--reason", "done").rows == [[saved]]
     assert chrysalis("context", "list").rows == []
     with ChrysalisMemory(chrysalis.store, embedder="none") as memory:
         assert memory.get(saved) is None

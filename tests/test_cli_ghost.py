@@ -131,7 +131,7 @@ def test_clearing_asks_first_and_deletes_only_entries(chrysalis, ghost):
     ghost.write("status", 1)
     (chrysalis.ghost / "notes.txt").write_text("mine")
     (chrysalis.ghost / "map.json").write_bytes(b"junk")
-    assert chrysalis("ghost", "clear", stdin="n\n").code == 130
+    assert "add --yes" in chrysalis("ghost", "clear", stdin="y\n").err
     assert ghost.read("status") is not None
     assert ghost.read("map") is None
     assert chrysalis("ghost", "clear", "--yes").out == "status.json\n"

@@ -66,7 +66,7 @@ def test_a_token_is_printed_once_and_alone_so_that_scripts_can_take_it(kept):
 def test_a_token_is_taken_back_by_its_id(kept):
     made = kept("hub", "token", "--json").json
     assert (made["token"][:5], made["right"]) == ("chub_", "read")
-    assert kept("hub", "take-back", made["id"]).code == 0
+    assert kept("hub", "take-back", made["id"]).rows == [[made["id"]]]
     assert kept("hub", "tokens").out == ""
     assert kept("hub", "take-back", made["id"]).code == 1
 

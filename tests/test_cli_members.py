@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from cli_cases import at_terminal, needs_terminal
+
 
 @pytest.fixture
 def team(chrysalis, tmp_path):
@@ -63,10 +65,23 @@ def test_members_are_listed_and_removed_by_the_beginning_of_their_key(chrysalis,
         ["writer", "invitation"],
     ]
     assert "you" in chrysalis("members", "--store", team, terminal=True).out
-    assert chrysalis("remove", key[:12], "--store", team, stdin="n\n").code != 0
+    assert "add --yes" in chrysalis("remove", key[:12], "--store", team, stdin="y\n").err
     assert chrysalis("remove", key[:12], "--store", team, "--yes", "--json").json["was_member"] is True
     listed = chrysalis("members", "--store", team, "--json").json["members"]
     assert {one["key"]: one["removed"] for one in listed}[key] is True
+    assert chrysalis("remove", key[:12], "--store", team, "--yes").rows == [[key, "unchanged"]]
+
+
+@needs_terminal
+def test_at_a_terminal_a_removal_is_asked_about_first(chrysalis, team, tmp_path):
+    mine = str(tmp_path / "mine")
+    [[key, *_]] = chrysalis("join", "-", "--store", mine, stdin=token_of(chrysalis, team)).rows
+    chrysalis("export", str(tmp_path / "mine.bundle"), "--store", mine)
+    chrysalis("import", str(tmp_path / "mine.bundle"), "--store", team)
+    for answer, code, removed in (("n", 130, False), ("y", 0, True)):
+        assert at_terminal("remove", key[:12], "--store", team, answers=[("for good?", answer)])[0] == code
+        listed = chrysalis("members", "--store", team, "--json").json["members"]
+        assert {one["key"]: one["removed"] for one in listed}[key] is removed
 
 
 def test_an_open_invitation_is_listed_and_taken_back_by_the_beginning_of_its_id(chrysalis, team):
@@ -76,11 +91,18 @@ def test_an_open_invitation_is_listed_and_taken_back_by_the_beginning_of_its_id(
     assert chrysalis("members", "--store", team).rows[1] == [invited["id"], "reader", "invitation", "never"]
     assert "open invitations" in chrysalis("members", "--store", team, terminal=True).out
     assert chrysalis("revoke", invited["id"][:12], "--store", team, "--json").json == {
+        "id": invited["id"],
         "revoked": True,
         "was_open": True,
     }
     assert chrysalis("revoke", "-", "--store", team, "--json", stdin=token).json["was_open"] is False
     assert chrysalis("members", "--store", team, "--json").json["invitations"] == []
+    assert chrysalis("revoke", invited["id"], "--store", team).rows == [[invited["id"], "unchanged"]]
+    again = token_of(chrysalis, team)
+    (invited,) = chrysalis("members", "--store", team, "--json").json["invitations"]
+    assert chrysalis("revoke", "-", "--store", team, stdin=again).rows == [[invited["id"], "revoked"]]
+    # A token is a secret, and no pipe gets to see it.
+    assert chrysalis("revoke", "-", "--store", team, stdin=again).rows == [["token", "unchanged"]]
     assert chrysalis("revoke", "ab" * 32, "--store", team).code != 0
 
 

@@ -38,6 +38,39 @@ def test_ages_are_in_the_largest_fitting_unit(ago, shown):
     assert age(datetime.now(timezone.utc) - ago) == shown
 
 
+def test_whatever_changes_something_says_in_a_pipe_what_it_changed(chrysalis, tmp_path):
+    team, mine, bundle = (str(tmp_path / name) for name in ("team", "mine", "bundle"))
+
+    def told(*arguments, stdin=None):
+        done = chrysalis(*arguments, stdin=stdin)
+        assert (done.code, done.err) == (0, ""), arguments
+        assert done.rows and done.rows[0][0], arguments  # noqa: PT018 - one claim
+        return done.rows[0][0]
+
+    assert told("remember", "one", "--id", "first") == told("update", "first", "two") == "first"
+    told("export", bundle)
+    told("import", bundle)
+    told("rebuild")
+    told("doctor", "--repair")
+    saved = told("context", "save", "-", stdin="user: one")
+    assert told("context", "cherish", saved) == saved
+    branch = told("context", "branch", saved, "another way")
+    assert told("context", "compost", branch, "--yes") == branch
+    told("ghost", "clear", "--yes")
+    key = told("found", "harbour", "--store", team)
+    joined = told("join", "-", "--store", mine, stdin=chrysalis("invite", "--store", team).out)
+    assert len({key, joined}) == 2
+    told("sync", team, "--store", mine)
+    told("remember", "three", "--id", "third", "--store", team)
+    told("attest", "third", "0.9", "--store", team)
+    told("peers", "--add", "wss://hub.example:4444", "--store", team)
+    told("revoke", "-", "--store", team, stdin=told("invite", "--store", team))
+    assert told("remove", joined, "--yes", "--store", team) == joined
+    identity = chrysalis("hub", "token", "--json").json["id"]
+    assert told("hub", "take-back", identity) == identity
+    assert told("forget", "first", "--yes") == "first"
+
+
 def test_the_future_has_a_date():
     assert age(datetime(2999, 1, 2, 12, tzinfo=timezone.utc)) == "2999-01-02"
 

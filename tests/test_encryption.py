@@ -14,7 +14,7 @@ from chrysalis_memory import AgentMemory, ChrysalisMemory, MemoryStorage, StoreE
 from chrysalis_memory.ghost import GhostCache, NoGhost, default_ghost_path
 from chrysalis_memory.maintenance import HAS_ENCRYPTION, change_passphrase, decrypt, diagnose, encrypt, repair
 from chrysalis_memory.paths import Paths
-from cli_cases import CommandLine
+from cli_cases import CommandLine, at_terminal, needs_terminal
 from hub_process import hub_process
 from process_cases import (
     processes,  # noqa: F401 - a fixture
@@ -38,8 +38,14 @@ def cli(tmp_path, capsys, monkeypatch):
 @pytest.fixture
 def secret_file(tmp_path):
     path = tmp_path / "secret"
-    path.write_text(SECRET + "\n")
-    return str(path)
+    return str(written(path, SECRET + "\n"))
+
+
+def written(path, text):
+    """A file that its owner alone can read."""
+    path.touch(mode=0o600)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
 
 
 def open_store(path, passphrase=SECRET, **more):
@@ -203,8 +209,7 @@ def test_the_command_encrypts_clears_the_ghost_and_goes_back(cli, secret_file, t
     assert cli(*told, "encrypt", "--json").json["done"] == "encrypted"
     assert holding(tmp_path, "lighthouse") == []
     assert cli(*told, "encrypt").code == 2
-    other = tmp_path / "other"
-    other.write_text("second")
+    other = written(tmp_path / "other", "second")
     assert cli(*told, "encrypt", "--new-passphrase-file", str(other)).rows[0][0] == "new passphrase"
     assert cli(*told, "recall", "lighthouse").code == 3
     again = ("--passphrase-file", str(other))
@@ -263,10 +268,8 @@ def test_a_build_without_encryption_says_which_build_is_needed(tmp_path, cli, se
 
 
 def test_a_passphrase_file_that_can_t_be_read_is_named_and_nothing_of_it_is_shown(cli, tmp_path):
-    long = tmp_path / "long"
-    long.write_text("sesame" * 1000)
-    binary = tmp_path / "binary"
-    binary.write_bytes(b"\xff\xfe")
+    long = written(tmp_path / "long", "sesame" * 1000)
+    binary = written(tmp_path / "binary", b"\xff\xfe")
     for path, why in [(tmp_path / "none", "No such file"), (long, "too long"), (binary, "no text")]:
         refused = cli("--passphrase-file", str(path), "remember", WORDS)
         assert refused.code == 2
@@ -281,3 +284,69 @@ def test_a_plain_store_says_how_it_is_converted(tmp_path):
         open_store(tmp_path)
     assert told.value.code == "store_plain"
     assert "chrysalis encrypt" in told.value.hint
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system says otherwise who may read a file")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_passphrase_file_that_others_can_read_is_refused(cli, secret_file, mode):
+    Path(secret_file).chmod(mode)
+    refused = cli("--passphrase-file", secret_file, "remember", WORDS, "--json")
+    assert (refused.code, refused.error["code"]) == (2, "misuse")
+    assert "others can read" in refused.error["message"]
+    assert "chmod 600" in refused.error["message"]
+    assert SECRET not in refused.err
+    assert not cli.store.exists()
+
+
+# At a terminal.
+
+
+@built
+@needs_terminal
+def test_a_terminal_is_asked_once_and_shows_nothing_of_the_answer(cli):
+    with open_store(cli.store) as memory:
+        memory.remember(WORDS)
+    question = f"Passphrase of {cli.store}: "
+    code, shown = at_terminal("models", "list", answers=[(question, SECRET)])
+    assert (code, shown.count("Passphrase of")) == (0, 1)
+    code, shown = at_terminal("recall", "lighthouse", answers=[(question, SECRET)])
+    assert (code, SECRET in shown, WORDS in shown) == (0, False, True)
+    code, shown = at_terminal("recall", "lighthouse", answers=[(question, "barley")])
+    assert (code, "barley" in shown, "does not open this store" in shown) == (3, False, True)
+
+
+@built
+@needs_terminal
+def test_who_gave_a_passphrase_or_has_a_plain_store_is_not_asked(cli, secret_file, monkeypatch):
+    assert at_terminal("remember", WORDS)[0] == 0
+    encrypt(cli.store, SECRET)
+    assert at_terminal("--passphrase-file", secret_file, "recall", "lighthouse")[0] == 0
+    monkeypatch.setenv("CHRYSALIS_PASSPHRASE", SECRET)
+    assert at_terminal("recall", "lighthouse")[0] == 0
+
+
+@built
+@needs_terminal
+def test_a_new_passphrase_is_asked_for_twice(cli):
+    assert cli("remember", WORDS).code == 0
+    slip = [("New passphrase: ", SECRET), ("The same again: ", "barley")]
+    code, shown = at_terminal("encrypt", answers=slip)
+    assert (code, "two passphrases" in shown) == (2, True)
+    assert holding(cli.store, "lighthouse") != []
+    assert at_terminal("encrypt", answers=[("New passphrase: ", SECRET), ("The same again: ", SECRET)])[0] == 0
+    assert holding(cli.store, "lighthouse") == []
+    question = f"Passphrase of {cli.store}: "
+    other = [(question, SECRET), ("New passphrase: ", "second"), ("The same again: ", "second")]
+    code, shown = at_terminal("encrypt", answers=other)
+    assert (code, "new passphrase" in shown, "second" in shown) == (0, True, False)
+    with open_store(cli.store, "second") as memory:
+        assert memory.list()[0].content == WORDS
+
+
+@built
+def test_without_a_terminal_the_error_says_what_to_give(cli):
+    open_store(cli.store).close()
+    refused = cli("recall", "lighthouse", stdin=f"{SECRET}\n")
+    assert refused.code == 3
+    assert "--passphrase-file" in refused.err
+    assert "CHRYSALIS_PASSPHRASE" in refused.err

@@ -22,7 +22,7 @@ from chrysalis_memory.cli import (
     shows,
     writing,
 )
-from chrysalis_memory.cli.opening import use_passphrase_file
+from chrysalis_memory.cli.passphrase import use_passphrase_file
 
 _EPILOG = """\
 [bold]First steps[/bold]
@@ -89,7 +89,7 @@ def _options(
             "--passphrase-file",
             envvar="CHRYSALIS_PASSPHRASE_FILE",
             show_default="the variable CHRYSALIS_PASSPHRASE",
-            help="File with the passphrase of an encrypted store.",
+            help="File with the passphrase of an encrypted store; otherwise a terminal is asked.",
         ),
     ] = None,
 ) -> None:

@@ -27,7 +27,7 @@ from chrysalis_memory.cli.options import (
     given,
     metadata,
 )
-from chrysalis_memory.cli.output import print_json, printable
+from chrysalis_memory.cli.output import confirm, print_json, printable
 from chrysalis_memory.cli.windows import Format, read_window
 from chrysalis_memory.context import TaskState
 from chrysalis_memory.memory import ChrysalisMemory
@@ -284,7 +284,7 @@ def compost(
     async def call(paths: Paths) -> PathAnswer:
         identity = await _resolved(paths, id)
         if not yes:
-            typer.confirm(f"Compost {printable(identity)} for good?", abort=True, err=True)
+            confirm(f"Compost {printable(identity)} for good?")
         return await paths.invoke("self.memory.compost", crystal_id=identity, reason=reason)
 
     answer = _run(call, store, ghost, partial(open_to_read, store, space))

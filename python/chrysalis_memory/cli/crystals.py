@@ -132,18 +132,19 @@ def made(crystal: StateCrystal) -> None:
 
 def kept(crystal: StateCrystal) -> None:
     """A cherished crystal."""
-    say_plain(f"{_id(crystal.crystal_id)} stays")
+    _changed(crystal.crystal_id, "stays")
 
 
 def composted(identity: str) -> None:
     """A crystal that was let go."""
-    say_plain(f"{_id(identity)} is composted")
+    _changed(identity, "is composted")
 
 
-def say_plain(words: str) -> None:
-    """A short sentence for people, with words from anywhere; left out in a pipe."""
+def _changed(identity: str, what: str) -> None:
     if for_people():
-        console().print(Text(words))
+        console().print(Text(f"{_id(identity)} {what}"))
+    else:
+        print_row(identity)
 
 
 def whole(crystal: StateCrystal) -> None:

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from chrysalis_memory.cli.care import PANEL
 from chrysalis_memory.cli.failures import NOTHING
-from chrysalis_memory.cli.opening import passphrase, require_store
+from chrysalis_memory.cli.opening import require_store
 from chrysalis_memory.cli.options import Json, Store
 from chrysalis_memory.cli.output import console, for_people, print_json, print_row, printable, say, working
+from chrysalis_memory.cli.passphrase import passphrase
 from chrysalis_memory.maintenance import Finding, diagnose, repair
 
 _LEVEL_STYLES: Final = {"ok": "green", "warning": "yellow", "error": "bold red"}
@@ -41,7 +42,7 @@ def doctor(
     """
     path = require_store(store)
     with working("Looking at every file"):
-        findings = (repair if repair_it else diagnose)(path, passphrase=passphrase())
+        findings = (repair if repair_it else diagnose)(path, passphrase=passphrase(store))
     if json:
         print_json([_finding(finding) for finding in findings])
     else:

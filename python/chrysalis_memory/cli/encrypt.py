@@ -9,9 +9,10 @@ import typer
 
 from chrysalis_memory.cli.care import PANEL
 from chrysalis_memory.cli.ghost import open_ghost
-from chrysalis_memory.cli.opening import passphrase, read_passphrase, require_store
+from chrysalis_memory.cli.opening import require_store
 from chrysalis_memory.cli.options import GhostFolder, Json, Store
 from chrysalis_memory.cli.output import for_people, print_json, print_row, say, working
+from chrysalis_memory.cli.passphrase import new_passphrase, passphrase, read_passphrase
 from chrysalis_memory.maintenance import change_passphrase, decrypt
 from chrysalis_memory.maintenance import encrypt as encrypt_store
 
@@ -36,9 +37,9 @@ def encrypt(
 ) -> None:
     """Encrypt a store that is not, or change how it is encrypted. The store must be closed everywhere.
 
-    The passphrase comes from [bold]--passphrase-file[/bold], before the name of the command, or from
-    CHRYSALIS_PASSPHRASE. Without it nobody can read the store again. Old files are deleted, and the store's ghost is
-    cleared; backups and copies stay as they are.
+    The passphrase comes from [bold]--passphrase-file[/bold], before the name of the command, from
+    CHRYSALIS_PASSPHRASE, or is asked for on a terminal. Without it nobody can read the store again. Old files are
+    deleted, and the store's ghost is cleared; backups and copies stay as they are.
 
     [bold]Examples[/bold]
 
@@ -51,10 +52,10 @@ def encrypt(
       chrysalis --passphrase-file secret encrypt --off --store /data/agents
     """
     path = require_store(store)
-    given = passphrase()
+    given = passphrase(store) or (None if off else new_passphrase())
     if given is None:
         raise ValueError("which passphrase? give --passphrase-file before the command, or CHRYSALIS_PASSPHRASE")
-    after = given if new_passphrase_file is None else read_passphrase(new_passphrase_file)
+    after = _after(path, given, new_passphrase_file, asks=not (off or new_key))
     with working("Writing the store anew"):
         done = _change(path, given, after, new_key=new_key, off=off)
     if done == "encrypted":
@@ -65,6 +66,14 @@ def encrypt(
         say(f"[green]{done}[/]")
     else:
         print_row(done, path)
+
+
+def _after(path: Path, given: str, file: Path | None, *, asks: bool) -> str:
+    """The passphrase from now on: where nothing else is to change, a terminal is asked for another one."""
+    if file is not None:
+        return read_passphrase(file)
+    asked = new_passphrase() if asks and (path / "encryption").exists() else None
+    return given if asked is None else asked
 
 
 def _change(path: Path, given: str, after: str, *, new_key: bool, off: bool) -> str:

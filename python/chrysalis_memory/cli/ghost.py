@@ -11,10 +11,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from chrysalis_memory.cli.opening import passphrase
 from chrysalis_memory.cli.options import GhostFolder, Json, Store
 from chrysalis_memory.cli.output import (
     age,
+    confirm,
     console,
     counted,
     for_people,
@@ -24,6 +24,7 @@ from chrysalis_memory.cli.output import (
     printable,
     say,
 )
+from chrysalis_memory.cli.passphrase import given_passphrase
 from chrysalis_memory.errors import NotFound, Refused
 from chrysalis_memory.ghost import (
     GhostCache,
@@ -64,7 +65,7 @@ def register(app: typer.Typer) -> None:
 
 def open_ghost(ghost: Path | None, store: Path | None) -> GhostCache:
     """The ghost in that folder, or the one that belongs to the store, which an encrypted store has not."""
-    return ghost_of(store, ghost, encrypted=passphrase() is not None)
+    return ghost_of(store, ghost, encrypted=given_passphrase() is not None)
 
 
 def status(*, ghost: GhostFolder = None, store: Store = None, json: Json = False) -> None:
@@ -317,7 +318,7 @@ def clear(
     """
     cache = open_ghost(ghost, store)
     if not yes:
-        typer.confirm(f"Clear the ghost in {printable(str(cache.path))}?", abort=True, err=True)
+        confirm(f"Clear the ghost in {printable(str(cache.path))}?")
     places = cache.clear(set_aside=set_aside)
     if json:
         print_json({"path": str(cache.path), "cleared": places})

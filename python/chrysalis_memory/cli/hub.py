@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from chrysalis_memory.cli import options
-from chrysalis_memory.cli.opening import passphrase, require_store
+from chrysalis_memory.cli.opening import require_store
 from chrysalis_memory.cli.options import Json, Store
 from chrysalis_memory.cli.output import console, counted, for_people, local, print_json, print_row, printable, say
+from chrysalis_memory.cli.passphrase import passphrase
 from chrysalis_memory.config import default_path
 from chrysalis_memory.records import duration_to_ms
 
@@ -128,7 +129,7 @@ def hub(
     run(
         path,
         settings,
-        passphrase=passphrase(),
+        passphrase=passphrase(path),
         ready_file=ready_file,
         say=lambda running: _say_ready(running, path, as_json=json),
     )
@@ -255,8 +256,11 @@ def take_back(
         kept.take_back(token)
     if json:
         print_json({"taken_back": tokens})
-    else:
+    elif for_people():
         say(f"taken back: {counted(len(tokens), 'token')}")
+    else:
+        for token in tokens:
+            print_row(token)
 
 
 def audit(

@@ -14,7 +14,17 @@ from chrysalis_memory import ChrysalisMemory
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import find, open_to_enter, open_to_read
 from chrysalis_memory.cli.options import Id, Json, Store, duration
-from chrysalis_memory.cli.output import console, counted, for_people, local, print_json, print_row, printable, say
+from chrysalis_memory.cli.output import (
+    confirm,
+    console,
+    counted,
+    for_people,
+    local,
+    print_json,
+    print_row,
+    printable,
+    say,
+)
 from chrysalis_memory.errors import ChrysalisError
 from chrysalis_memory.records import Invitation, Member, iso
 from chrysalis_memory.validation import Validation
@@ -22,6 +32,7 @@ from chrysalis_memory.validation import Validation
 PANEL: Final = "Share"
 
 _CALL_S: Final = 30.0
+_ID_CHARACTERS: Final = 64
 _KEY_CHARACTERS: Final = 16  # of a key, where a whole one would fill the line
 
 
@@ -97,18 +108,27 @@ def revoke(
       chrysalis revoke 3f9a2c1b
     """
     with open_to_read(store, None) as memory:
-        which = _invitation(memory, _told(invitation))
+        which, listed = _invitation(memory, _told(invitation)), _open_ids(memory)
         was_open = memory.revoke(which)
+        ended = listed - _open_ids(memory)
+    # Never the token itself, not even one that is void: a pipe may lead into a log.
+    identity = ended.pop() if ended else which if len(which) == _ID_CHARACTERS else None
     if json:
-        print_json({"revoked": True, "was_open": was_open})
-    else:
+        print_json({"id": identity, "revoked": True, "was_open": was_open})
+    elif for_people():
         say("revoked: nobody else joins by it" if was_open else "it had been revoked before")
+    else:
+        print_row(identity or "token", "revoked" if was_open else "unchanged")
+
+
+def _open_ids(memory: ChrysalisMemory) -> set[str]:
+    return {one.id for one in memory.invitations()}
 
 
 def _invitation(memory: ChrysalisMemory, given: str) -> str:
     """A token as it is, and the id that begins so."""
     used = (one.invitation for one in memory.members() if one.invitation)
-    ids = {one.id for one in memory.invitations()} | set(used)
+    ids = _open_ids(memory) | set(used)
     fits = [one for one in ids if one.startswith(given.lower())]
     if len(fits) > 1:
         raise ValueError(f"{given!r} begins {len(fits)} ids; give more characters")
@@ -163,6 +183,11 @@ def _tell_entered(memory: ChrysalisMemory, what: str, *, as_json: bool, calls: M
                 "calls": dict(calls or {}),
             }
         )
+        return
+    if not for_people():
+        print_row(memory.public_key, memory.role, memory.space, memory.brought_along)
+        for url, outcome in (calls or {}).items():
+            print_row(url, outcome)
         return
     say(f"{what} {printable(memory.space)} as its {memory.role}")
     if memory.brought_along:
@@ -235,12 +260,14 @@ def remove(
         member = _member(memory, key)
         agents = f" ({printable(', '.join(member.agents))})" if member.agents else ""
         if not yes:
-            typer.confirm(f"Remove {member.key[:_KEY_CHARACTERS]}…{agents} for good?", abort=True, err=True)
+            confirm(f"Remove {member.key[:_KEY_CHARACTERS]}…{agents} for good?")
         was = memory.remove(member.key)
     if json:
         print_json({"key": member.key, "removed": True, "was_member": was})
-    else:
+    elif for_people():
         say(f"removed {member.key}" if was else f"{member.key} was no member any more")
+    else:
+        print_row(member.key, "removed" if was else "unchanged")
 
 
 def _member(memory: ChrysalisMemory, given: str) -> Member:

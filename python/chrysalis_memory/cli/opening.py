@@ -10,6 +10,7 @@ from typing import Final
 
 from chrysalis_memory import ChrysalisMemory, Memory
 from chrysalis_memory.cli.options import DEFAULT_AGENT
+from chrysalis_memory.cli.passphrase import passphrase
 from chrysalis_memory.config import Config, default_path
 from chrysalis_memory.errors import NotFound, StoreError
 
@@ -22,48 +23,12 @@ EMBEDDER_VARIABLE: Final = "CHRYSALIS_EMBEDDER"
 URL_VARIABLE: Final = "CHRYSALIS_EMBEDDER_URL"
 KEY_VARIABLE: Final = "CHRYSALIS_EMBEDDER_KEY"
 
-PASSPHRASE_VARIABLE: Final = "CHRYSALIS_PASSPHRASE"  # noqa: S105 - where it is, not what it is
-
 _PAGE: Final = 1000
-
-_PASSPHRASE_FILE_BYTES_MAX: Final = 4096
-
-_passphrase_file: Path | None = None
 
 
 def embedder() -> str:
     """The embedder by name; `auto` takes the local model where it is installed."""
     return os.environ.get(EMBEDDER_VARIABLE) or "auto"
-
-
-def passphrase() -> str | None:
-    """What opens an encrypted store: from the file that --passphrase-file named, or from the environment. Never from an
-    argument, which every user of the machine could see.
-    """
-    if _passphrase_file is not None:
-        return read_passphrase(_passphrase_file)
-    return os.environ.get(PASSPHRASE_VARIABLE) or None
-
-
-def read_passphrase(path: Path) -> str:
-    """The passphrase in a file: all of it but one line break at its end."""
-    try:
-        with path.expanduser().open("rb") as file:
-            found = file.read(_PASSPHRASE_FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise ValueError(f"the passphrase can't be read from {path}: {error.strerror}") from None
-    if len(found) > _PASSPHRASE_FILE_BYTES_MAX:
-        raise ValueError(f"{path} is too long for a passphrase")
-    try:
-        return found.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text, so it holds no passphrase") from None
-
-
-def use_passphrase_file(path: Path | None) -> None:
-    """Says from which file all commands of this process take the passphrase."""
-    global _passphrase_file
-    _passphrase_file = path
 
 
 def open_to_write(store: Path | None, space: str | None, agent: str) -> ChrysalisMemory:
@@ -87,7 +52,7 @@ def open_to_enter(
         space=space,
         closed=closed,
         invite=invite,
-        passphrase=passphrase(),
+        passphrase=passphrase(store),
         embedder=embedder(),
     )
 
@@ -102,7 +67,9 @@ def _open(store: Path | None, space: str | None, agent: str, model: str) -> Chry
     config = Config(
         embedder_url=os.environ.get(URL_VARIABLE) or None, embedder_key=os.environ.get(KEY_VARIABLE) or None
     )
-    return ChrysalisMemory(store, agent_id=agent, space=space, passphrase=passphrase(), embedder=model, config=config)
+    return ChrysalisMemory(
+        store, agent_id=agent, space=space, passphrase=passphrase(store), embedder=model, config=config
+    )
 
 
 def require_store(store: Path | None) -> Path:

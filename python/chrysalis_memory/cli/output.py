@@ -14,6 +14,8 @@ from datetime import datetime, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+import typer
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -57,6 +59,15 @@ def say(text: str) -> None:
     """A short sentence for people, with Rich markup; left out in a pipe."""
     if for_people():
         console().print(text)
+
+
+def confirm(question: str) -> None:
+    """Asks before what can't be undone, and ends the command unless the answer is yes. Without a terminal there is
+    nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        raise ValueError("this can't be undone, and there is no terminal to ask on: add --yes")
+    typer.confirm(question, abort=True, err=True)
 
 
 def _write(line: str) -> None:

@@ -10,9 +10,10 @@ import typer
 
 from chrysalis_memory import ChrysalisMemory
 from chrysalis_memory.cli.failures import NOTHING
-from chrysalis_memory.cli.opening import embedder, passphrase, require_store
+from chrysalis_memory.cli.opening import embedder, require_store
 from chrysalis_memory.cli.options import DEFAULT_AGENT, Json, Space, Store
 from chrysalis_memory.cli.output import counted, for_people, print_json, print_row, printable, say, working
+from chrysalis_memory.cli.passphrase import passphrase
 from chrysalis_memory.errors import ChrysalisError
 from chrysalis_memory.network import SyncConfig
 
@@ -139,5 +140,10 @@ def _open(store: Path | None, space: str | None, ca: Path | None, plain: bool) -
     require_store(store)
     config = SyncConfig(tls_authorities=None if ca is None else str(ca), allow_plain=plain)
     return ChrysalisMemory(
-        store, agent_id=DEFAULT_AGENT, space=space, passphrase=passphrase(), embedder=embedder(), sync_config=config
+        store,
+        agent_id=DEFAULT_AGENT,
+        space=space,
+        passphrase=passphrase(store),
+        embedder=embedder(),
+        sync_config=config,
     )

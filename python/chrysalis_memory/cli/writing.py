@@ -9,12 +9,11 @@ import typer
 
 from chrysalis_memory import Memory
 from chrysalis_memory.cli import options
-from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import find, open_to_write, require_store
 from chrysalis_memory.cli.options import DEFAULT_AGENT, Agent, Id, Json, Space, Store, given
 from chrysalis_memory.cli.output import (
     bold_id,
-    console,
+    confirm,
     counted,
     for_people,
     one_line,
@@ -199,8 +198,8 @@ def forget(
     require_store(store)
     with open_to_write(store, space, agent) as memory:
         wanted = [find(memory, identity) for identity in ids]
-        if not yes and not _confirmed(wanted):
-            raise typer.Exit(NOTHING)
+        if not yes:
+            _ask(wanted)
         arguments: dict[str, Any] = {**given(reason=reason or None), "withdraw": withdraw}
         receipts = [memory.forget(item.id, **arguments) for item in wanted]
     if json:
@@ -210,12 +209,9 @@ def forget(
         _show_receipt(receipt)
 
 
-def _confirmed(memories: list[Memory]) -> bool:
-    if not sys.stdin.isatty():
-        raise ValueError("forgetting cannot be undone; without a terminal to ask on, add --yes")
-    for memory in memories:
-        console().print(f"  {short_id(memory.id)}  {one_line(memory.content)[:80]}", markup=False)
-    return typer.confirm("Erase these words for good?")
+def _ask(memories: list[Memory]) -> None:
+    words = "\n".join(f"  {short_id(memory.id)}  {one_line(memory.content)[:80]}" for memory in memories)
+    confirm(f"{words}\nErase these words for good?")
 
 
 def _show_receipt(receipt: Receipt) -> None:
