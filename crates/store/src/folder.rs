@@ -37,6 +37,20 @@ impl fmt::Debug for Seed {
     }
 }
 
+/// A locked file, unlocked when this is dropped.
+///
+/// Closing would not do: a process that was forked meanwhile has the same handle, and would keep the lock for as long
+/// as it lives. Only for locks that end with a call, so that no forked process ever drops one.
+#[derive(Debug)]
+pub(crate) struct Alone(pub(crate) File);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // It ends with the last handle, too.
+        let _ = self.0.unlock();
+    }
+}
+
 /// The folder of one store. Making this value touches no disk.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -216,8 +230,8 @@ impl Folder {
     }
 
     /// Keeps other processes from making a key, and from opening the store, until the returned handle is dropped.
-    pub(crate) fn lock(&self) -> Result<File, StoreError> {
-        self.lock_by(File::try_lock)
+    pub(crate) fn lock(&self) -> Result<Alone, StoreError> {
+        self.lock_by(File::try_lock).map(Alone)
     }
 
     /// Keeps others from converting the store until the returned handle is dropped: an open database does so itself.
@@ -345,4 +359,26 @@ fn close_to_others(path: &Path, file: &File) -> Result<(), StoreError> {
 #[cfg(not(unix))]
 fn close_to_others(_path: &Path, _file: &File) -> Result<(), StoreError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use tempfile::TempDir;
+
+    use super::Folder;
+
+    #[test]
+    fn a_lock_is_let_go_also_while_a_forked_process_has_the_same_handle() {
+        let outside = TempDir::new().unwrap();
+        let folder = Folder::at(outside.path());
+        let alone = folder.lock().unwrap();
+        // What a fork gives to the other process.
+        let inherited = alone.0.try_clone().unwrap();
+        assert!(File::open(outside.path()).unwrap().try_lock().is_err());
+        drop(alone);
+        assert!(File::open(outside.path()).unwrap().try_lock().is_ok());
+        drop(inherited);
+    }
 }

@@ -20,6 +20,7 @@ use super::file::{CellFile, Directory, Head, front};
 use super::wipe::{remove, remove_unnamed};
 use super::{ENDING, ENDING_NEW, PASSAGES_MIN, Row, path_of};
 use crate::error::StoreError;
+use crate::folder::Alone;
 
 /// Memories read at once: copying them keeps the write lock for some milliseconds.
 const MEMORIES_PER_STEP: usize = 1_000;
@@ -122,8 +123,8 @@ pub fn build_if_due(vectors_path: &Path, model: &str, watch: &Watch) -> Result<O
     build(vectors_path, model, PASSAGES_MIN, watch)
 }
 
-/// The lock of whoever writes a file; it ends with the file's handle, also when the process is killed.
-fn lock(vectors_path: &Path) -> Result<Option<File>, StoreError> {
+/// The lock of whoever writes a file; it ends also when the process is killed.
+fn lock(vectors_path: &Path) -> Result<Option<Alone>, StoreError> {
     let mut name = vectors_path.as_os_str().to_owned();
     name.push("-build");
     let path = PathBuf::from(name);
@@ -133,7 +134,7 @@ fn lock(vectors_path: &Path) -> Result<Option<File>, StoreError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&path).map_err(|error| StoreError::io(&path, error))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Alone(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(StoreError::io(&path, error)),
     }
