@@ -1,14 +1,19 @@
 """Embedders made of functions: of one text or many, blocking or async."""
 
 import asyncio
+import gc
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from chrysalis_memory import ChrysalisMemory, Embedder
 from chrysalis_memory.embedding import CallableEmbedder
+from chrysalis_memory.embedding.callables import awaited_in
 from chrysalis_memory.embedding.protocol import embed_question, embed_texts
-from memory_cases import bag_of_words, found
+from memory_cases import WITHIN_S, bag_of_words, begun_since, found
+
+ENDED = r"has ended|is closed"
 
 
 async def awaited(text):
@@ -42,7 +47,7 @@ def test_questions_may_be_embedded_differently():
 
 
 def test_an_async_function_runs_in_one_loop_of_its_own():
-    loops = set()
+    before, loops = set(threading.enumerate()), set()
 
     async def embed(text):
         loops.add(asyncio.get_running_loop())
@@ -53,7 +58,7 @@ def test_an_async_function_runs_in_one_loop_of_its_own():
     assert embed_question(embedder, "c") == bag_of_words("c")
     assert len(loops) == 1
     embedder.close()
-    assert [thread for thread in threading.enumerate() if thread.name == "chrysalis-embedder"] == []
+    assert begun_since(before) == []
 
 
 def test_what_an_async_function_raises_is_raised():
@@ -67,10 +72,62 @@ def test_what_an_async_function_raises_is_raised():
 
 
 def test_a_store_takes_an_async_function_and_ends_its_loop(tmp_path):
+    before = set(threading.enumerate())
     with ChrysalisMemory(tmp_path, embedder=awaited) as memory:
         memory.remember("the kiln is hot")
         assert found(memory.recall("kiln", mode="vector")) == ["the kiln is hot"]
-    assert [thread for thread in threading.enumerate() if thread.name == "chrysalis-embedder"] == []
+    assert begun_since(before) == []
+
+
+def test_closing_ends_what_is_under_way_and_leaves_nothing_that_was_never_awaited():
+    before, begun = set(threading.enumerate()), threading.Event()
+
+    async def embed(_text):
+        begun.set()
+        await asyncio.Event().wait()
+
+    embedder = CallableEmbedder(embed)
+    with ThreadPoolExecutor(2) as callers:
+        waiting = [callers.submit(embedder.embed, [text]) for text in "ab"]
+        assert begun.wait(WITHIN_S)
+        embedder.close()
+        for one in waiting:
+            with pytest.raises(RuntimeError, match=ENDED):
+                one.result(timeout=WITHIN_S)
+    with pytest.raises(RuntimeError, match=ENDED):
+        embedder.embed(["late"])
+    embedder.close()
+    gc.collect()  # what was never awaited is told of here, and a warning is an error
+    assert begun_since(before) == []
+
+
+def test_who_embeds_while_the_embedder_is_closed_gets_vectors_or_is_told():
+    def embed_for_ever(embedder):
+        while True:
+            assert embedder.embed(["a", "b"]) == [bag_of_words("a"), bag_of_words("b")]
+
+    with ThreadPoolExecutor(3) as callers:
+        for _ in range(50):
+            embedder = CallableEmbedder(awaited)
+            embedding = [callers.submit(embed_for_ever, embedder) for _ in range(3)]
+            embedder.close()
+            for one in embedding:
+                with pytest.raises(RuntimeError, match=ENDED):
+                    one.result(timeout=WITHIN_S)
+    gc.collect()
+
+
+def test_a_loop_that_is_closed_before_it_comes_to_it_is_told_and_leaves_nothing_unawaited():
+    for when in ("before", "meanwhile"):
+        loop = asyncio.new_event_loop()  # which nobody runs
+        with ThreadPoolExecutor(1) as caller:
+            if when == "before":
+                loop.close()
+            asked = caller.submit(awaited_in, loop, awaited("a"))
+            loop.close()
+            with pytest.raises(RuntimeError, match=ENDED):
+                asked.result(timeout=WITHIN_S)
+    gc.collect()
 
 
 def test_a_given_name_is_the_models_name(tmp_path):

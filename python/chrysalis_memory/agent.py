@@ -19,6 +19,7 @@ from chrysalis_memory._sharing import SYNCED_LOOK_S, Sharing
 from chrysalis_memory._vectors import Progress
 from chrysalis_memory.config import Config
 from chrysalis_memory.embedding import EmbedderLike, Vector
+from chrysalis_memory.embedding.callables import awaited_in
 from chrysalis_memory.errors import StoreError
 from chrysalis_memory.memory import ChrysalisMemory
 from chrysalis_memory.network import MergeReport, Policy, SyncConfig, SyncReport, SyncStatus
@@ -432,7 +433,7 @@ def _blocking(function: EmbeddingFunction, loop: asyncio.AbstractEventLoop) -> C
     def embed(text: str) -> Vector:
         vector = function(text)
         if inspect.isawaitable(vector):
-            return asyncio.run_coroutine_threadsafe(_awaited(vector), loop).result()
+            return awaited_in(loop, vector)
         return vector
 
     if not hasattr(function, "__qualname__"):
@@ -455,7 +456,3 @@ async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
         task.cancelled() or task.exception()
         raise cancelled
     return task.result()
-
-
-async def _awaited(value: Awaitable[T]) -> T:
-    return await value

@@ -6,16 +6,21 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import CancelledError, Future, wait
+from contextlib import suppress
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from chrysalis_memory.embedding.naming import name_of
 from chrysalis_memory.embedding.protocol import Vector
 
-__all__ = ["CallableEmbedder"]
+__all__ = ["CallableEmbedder", "awaited_in"]
 
 Result = TypeVar("Result")
 
 _ASYNC_TIMEOUT_S: Final = 300.0
+_LOOK_S: Final = 0.5
+_ENDED: Final = "the loop in which the embedder runs has ended"
 
 
 class CallableEmbedder:
@@ -41,7 +46,7 @@ class CallableEmbedder:
         self._function = function
         self._many = many
         self._query = query
-        self._loop: _Loop | None = None
+        self._loop = _Loop()
         self.name = name or name_of(function)
 
     def embed(self, texts: Sequence[str]) -> Sequence[Vector]:
@@ -57,39 +62,91 @@ class CallableEmbedder:
         return self.embed([text])[0]
 
     def _result(self, given: Any) -> Any:
-        if not inspect.isawaitable(given):
-            return given
-        if self._loop is None:
-            self._loop = _Loop()
-        return self._loop.run(given)
+        return self._loop.run(given) if inspect.isawaitable(given) else given
 
     def close(self) -> None:
-        """Ends the event loop of an async function."""
-        if self._loop is not None:
-            self._loop.stop()
-            self._loop = None
+        """Ends the event loop of an async function, and what is under way there. After that it embeds no more."""
+        self._loop.end()
 
 
 class _Loop:
-    """An event loop in a thread of its own."""
+    """An event loop in a thread of its own: begun when it is first needed, and not again once it has ended."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="chrysalis-embedder", daemon=True)
-        self._thread.start()
+        self._changing = threading.Lock()
+        self._has_ended = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, awaitable: Awaitable[Result]) -> Result:
-        future = asyncio.run_coroutine_threadsafe(_awaited(awaitable), self._loop)
-        try:
-            return future.result(_ASYNC_TIMEOUT_S)
-        except BaseException:
-            future.cancel()
-            raise
+        return awaited_in(self._begun(), awaitable, _ASYNC_TIMEOUT_S)
 
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    def _begun(self) -> asyncio.AbstractEventLoop | None:
+        with self._changing:
+            if self._loop is None and not self._has_ended:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_live, args=(self._loop,), name="chrysalis-embedder", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def end(self) -> None:
+        with self._changing:
+            self._has_ended = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it ended before
+                self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+
+def _live(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.run_until_complete(_end_all())
+    loop.close()
+
+
+async def _end_all() -> None:
+    await asyncio.sleep(0)  # what has not begun begins: who cancels it before leaves it unawaited
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
+def awaited_in(
+    loop: asyncio.AbstractEventLoop | None, awaitable: Awaitable[Result], timeout_s: float | None = None
+) -> Result:
+    """The result of what is awaited in a loop that another thread runs.
+
+    Raises `RuntimeError` if that loop has ended, or ends meanwhile, and `TimeoutError`.
+    """
+    work = _awaited(awaitable)
+    try:
+        if loop is None or loop.is_closed():
+            raise RuntimeError(_ENDED)
+        return _answer(asyncio.run_coroutine_threadsafe(work, loop), loop, timeout_s)
+    finally:
+        if loop is None or loop.is_closed():
+            # What never began would be reported as never awaited.
+            for one in (work, awaitable):
+                if inspect.iscoroutine(one):
+                    one.close()
+
+
+def _answer(answer: Future[Result], loop: asyncio.AbstractEventLoop, timeout_s: float | None) -> Result:
+    until = None if timeout_s is None else monotonic() + timeout_s
+    try:
+        while not wait([answer], _LOOK_S).done:
+            # What the loop was given in its last moment it never does, and tells nobody.
+            if loop.is_closed():
+                raise RuntimeError(_ENDED)
+            if until is not None and monotonic() > until:
+                raise TimeoutError(f"the embedder did not answer within {timeout_s:g} s")
+        return answer.result()
+    except CancelledError as error:
+        raise RuntimeError(_ENDED) from error
+    finally:
+        answer.cancel()
 
 
 async def _awaited(awaitable: Awaitable[Result]) -> Result:
