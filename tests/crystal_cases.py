@@ -12,9 +12,11 @@ from typing import Any
 
 from chrysalis_memory import ChrysalisMemory, Config
 from chrysalis_memory.context import ContextWindow, FocusFragment, StateCrystal, TaskState
+from memory_cases import WITHIN_S
 
-QUIET = Config(promotion_interval_s=0, access_flush_s=3600)
-SOON = Config(promotion_interval_s=0, access_flush_s=0.02)
+# A disk that takes its time must not use up the lives of crystals.
+QUIET = Config(promotion_interval_s=0, access_flush_s=3600, durability="off")
+SOON = Config(promotion_interval_s=0, access_flush_s=0.02, durability="off")
 
 
 def store(path: Path, config: Config = QUIET, **more: Any) -> ChrysalisMemory:
@@ -72,7 +74,7 @@ def parts_of(memory: ChrysalisMemory, id: str) -> list[str]:
     return sorted(key for key in memory.get(id).metadata if key.startswith("crystal."))
 
 
-async def awaited(holds: Callable[[], object], within_s: float = 20.0) -> bool:
+async def awaited(holds: Callable[[], object], within_s: float = WITHIN_S) -> bool:
     """As `eventually`, without holding up the loop."""
     deadline = monotonic() + within_s
     while not holds():

@@ -15,12 +15,16 @@ Fault = Callable[["_Handler"], None]
 
 
 class EmbeddingServer(ThreadingHTTPServer):
-    """Answers with bags of words. Each fault in `faults` takes the place of one answer, the first first."""
+    """Answers with bags of words. Each fault in `faults` takes the place of one answer, the first first.
+
+    It has its port at once, so that nobody else gets it, and takes no connections until it is `serving`.
+    """
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        self.server_bind()
         self.faults: list[Fault] = []
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
@@ -85,7 +89,7 @@ def raw(data: bytes, length: int | None = None) -> Fault:
 
 def hangs(handler: _Handler) -> None:
     """No answer before the test ends."""
-    handler.server.released.wait(60)
+    handler.server.released.wait()
 
 
 def drips(handler: _Handler) -> None:
@@ -104,14 +108,21 @@ def huge(handler: _Handler) -> None:
 
 
 @contextmanager
-def running(port: int = 0) -> Iterator[EmbeddingServer]:
-    """A server on a free port of this machine."""
-    with EmbeddingServer(port) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.released.set()
-            server.shutdown()
-            thread.join()
+def serving(server: EmbeddingServer) -> Iterator[None]:
+    """The server answers."""
+    server.server_activate()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.released.set()
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def running() -> Iterator[EmbeddingServer]:
+    """A server that answers, on a free port of this machine."""
+    with EmbeddingServer() as server, serving(server):
+        yield server

@@ -74,6 +74,14 @@ class Serving:
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False, **more)
 
 
+def is_answered(client: httpx.Client, path: str) -> bool:
+    """Whether it is let in and answered well. A hub that is soon out of patience cuts off who is slow itself."""
+    try:
+        return client.get(path).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 @contextmanager
 def serving(path: Path, **settings: Any) -> Iterator[Serving]:
     """The HTTP interface over a store at this path."""

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,11 @@ from chrysalis_memory import ChrysalisMemory
 from chrysalis_memory.network._gate import Gate
 from chrysalis_memory.network._listener import Listener
 from chrysalis_memory.network.addresses import Listen
+from memory_cases import UNHURRIED
 
 PIECE_BYTES = 4096
-WAIT_S = 20
-OUT = {"open_timeout_s": 5.0, "write_bytes_max": 8 << 20}
+WAIT_S = 60.0
+OUT = {"open_timeout_s": WAIT_S, "write_bytes_max": 8 << 20}
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made with openssl")
 
 
@@ -40,7 +42,7 @@ class Line:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), name="line")
         self._thread.start()
-        self._ready.wait(10)
+        assert self._ready.wait(WAIT_S), "the line did not begin"
 
     @property
     def url(self) -> str:
@@ -150,7 +152,8 @@ def line() -> Iterator[type[Line]]:
 
 @contextmanager
 def store(path: Path, **more: object) -> Iterator[ChrysalisMemory]:
-    with ChrysalisMemory(path, agent_id=path.name, embedder="none", **more) as memory:
+    settings: dict[str, Any] = {"embedder": "none", "config": UNHURRIED, **more}
+    with ChrysalisMemory(path, agent_id=path.name, **settings) as memory:
         yield memory
 
 
@@ -196,7 +199,7 @@ class Ends:
 
 
 @asynccontextmanager
-async def listening(ends, tls=None, gate=None, open_timeout_s=5.0):
+async def listening(ends, tls=None, gate=None, open_timeout_s=WAIT_S):
     gate = gate or Gate(links_max=100, links_per_source_max=100, arrivals_per_s=1000)
     listener = await Listener.bind(
         Listen("127.0.0.1", 0),

@@ -3,12 +3,15 @@
 import pytest
 
 from chrysalis_memory import ChrysalisMemory
+from chrysalis_memory.hub import journal as hub_journal
 from chrysalis_memory.hub.audit import NAME, AuditLog, read_audit
 from chrysalis_memory.hub.journal import Journal
 
 
 @pytest.fixture
-def journal(memory):
+def journal(memory, monkeypatch):
+    """One that these tests let look: two looks at once would tell nothing of either."""
+    monkeypatch.setattr(hub_journal, "LOOK_S", 3_600)
     made = Journal(memory, AuditLog(memory.path, bytes_max=1 << 20, files_max=2))
     made.start()
     yield made

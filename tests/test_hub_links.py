@@ -103,8 +103,8 @@ def test_a_stranger_stays_out_and_is_told_nothing(tmp_path):
                 strangers.enter_context(stranger)
                 assert eventually(lambda memory=stranger: memory.status().counters.get("closed", 0) > 0, WITHIN_S)
                 assert stranger.stats().memories == 0
-                assert not any(peer.connected for peer in stranger.status().peers)
-        assert client.get("/v1/status").json()["links"] == 0
+                assert eventually(lambda memory=stranger: not any(peer.connected for peer in memory.status().peers))
+        assert eventually(lambda: client.get("/v1/status").json()["links"] == 0, WITHIN_S)
         assert eventually(lambda: read_audit(hub.store, limit=9, what="link_refused") != [], WITHIN_S)
 
 
@@ -280,13 +280,11 @@ def test_a_link_that_is_half_open_gives_its_place_back_and_is_made_anew(tmp_path
 def test_whoever_speaks_rubbish_or_nothing_on_the_port_of_links_harms_nobody(tmp_path, said):
     with hub_process(tmp_path / "hub", "--set", "open_timeout_s=0.5") as hub, hub.client() as client:
         port = int(hub.links.rsplit(":", 1)[1])
-        with socket.create_connection(("127.0.0.1", port)) as connection:
+        with socket.create_connection(("127.0.0.1", port)) as connection, suppress(ConnectionError):
+            # The hub may have had enough before all is said.
             connection.sendall(said)
             connection.settimeout(WITHIN_S)
-            try:
-                while connection.recv(65536):
-                    pass
-            except ConnectionError:
+            while connection.recv(65536):
                 pass
         assert client.get("/health").json()["status"] == "well"
 
@@ -297,14 +295,14 @@ async def to_the_end(connection):
 
 
 async def test_whoever_upgrades_and_speaks_rubbish_is_closed_with_a_reason(tmp_path):
-    with hub_process(tmp_path / "hub", "--set", "open_timeout_s=0.5") as hub, hub.client() as client:
+    with hub_process(tmp_path / "hub") as hub, hub.client() as client:
         for said in (b"", b"\xff" * 1000, b"\x81" + b"\x00" * 60_000, "text"):
             async with connect(hub.links, compression=None, proxy=None) as connection:
                 await connection.send(said)
                 with pytest.raises(ConnectionClosed):
                     await asyncio.wait_for(to_the_end(connection), WITHIN_S)
         assert client.get("/health").json()["status"] == "well"
-        assert client.get("/v1/status").json()["links"] == 0
+        assert eventually(lambda: client.get("/v1/status").json()["links"] == 0, WITHIN_S)
 
 
 def test_links_of_many_agents_hold_and_what_one_says_reaches_all(tmp_path):

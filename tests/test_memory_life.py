@@ -14,7 +14,7 @@ import weakref
 import pytest
 
 from chrysalis_memory import ChrysalisError, ChrysalisMemory, Config, NotFound, StoreError, TooLarge
-from memory_cases import contents, eventually, found
+from memory_cases import begun_since, contents, eventually, found
 
 CALLS = {
     "remember": lambda memory: memory.remember("x"),
@@ -84,12 +84,12 @@ def test_every_public_method_is_in_the_list_above():
 
 
 def test_closing_twice_is_no_error_and_ends_the_thread(tmp_path):
-    before = threading.active_count()
+    before = set(threading.enumerate())
     memory = ChrysalisMemory(tmp_path)
-    assert threading.active_count() > before
+    assert begun_since(before) != []
     for _ in range(3):
         memory.close()
-    assert threading.active_count() == before
+    assert begun_since(before) == []
     assert memory.path == tmp_path
 
 
@@ -135,6 +135,7 @@ def test_threads_that_use_the_store_while_it_closes_get_an_answer_or_an_error(tm
 
 
 def test_an_object_that_nobody_holds_ends_and_loses_nothing_acknowledged(tmp_path):
+    before = set(threading.enumerate())
     memory = ChrysalisMemory(tmp_path, embedder=lambda text: [float(len(text)), 1.0])
     note = memory.remember("acknowledged")
     gone = weakref.ref(memory)
@@ -142,7 +143,7 @@ def test_an_object_that_nobody_holds_ends_and_loses_nothing_acknowledged(tmp_pat
     gc.collect()
     assert eventually(lambda: gone() is None)
     assert note.content == "acknowledged"
-    assert eventually(lambda: not [one for one in threading.enumerate() if one.name == "chrysalis-background"])
+    assert eventually(lambda: begun_since(before) == [])
     with ChrysalisMemory(tmp_path) as again:
         assert again.get(note.id).content == "acknowledged"
 

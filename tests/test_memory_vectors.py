@@ -1,13 +1,12 @@
 """Vectors of an embedder: found by meaning, fused with words, and no harm done by an embedder that fails."""
 
 import threading
-from time import monotonic
 
 import pytest
 
 from chrysalis_memory import ChrysalisMemory, Config, Embedder
 from chrysalis_memory.embedding import CallableEmbedder
-from memory_cases import bag_of_words, contents, eventually, found
+from memory_cases import WITHIN_S, bag_of_words, contents, eventually, found
 
 
 @pytest.fixture
@@ -268,18 +267,27 @@ def test_recall_embeds_the_few_that_wait_and_leaves_many_to_the_background(tmp_p
 
 
 def test_closing_does_not_wait_for_all_that_is_still_to_be_embedded(tmp_path):
-    def slow(text):
-        threading.Event().wait(0.02)
+    calls, second_batch, goes_on = [], threading.Event(), threading.Event()
+
+    def embed(text):
+        calls.append(text)
+        if len(calls) > 4:
+            second_batch.set()
+            goes_on.wait(WITHIN_S)
         return bag_of_words(text)
 
-    memory = ChrysalisMemory(tmp_path, embedder=slow, config=Config(embed_batch=4))
+    memory = ChrysalisMemory(tmp_path, embedder=embed, config=Config(embed_batch=4))
     memory.remember_many({"content": f"note {number}"} for number in range(1_000))
-    assert eventually(lambda: memory.stats().vectors > 0)
-    started = monotonic()
-    memory.close()
-    assert monotonic() - started < 5
+    assert second_batch.wait(WITHIN_S)
+    closing = threading.Thread(target=memory.close)
+    closing.start()
+    assert eventually(lambda: memory._vectors._stopping)
+    goes_on.set()
+    closing.join(WITHIN_S)
+    assert not closing.is_alive()
+    assert len(calls) == 8
     with ChrysalisMemory(tmp_path) as again:
-        assert again.stats().memories == 1_000
+        assert (again.stats().memories, again.stats().vectors) == (1_000, 8)
 
 
 def test_the_embedder_is_never_called_by_two_threads_at_once(opened):

@@ -8,9 +8,7 @@ import pytest
 from chrysalis_memory.network import _tls
 from chrysalis_memory.network._doorway import Doorway
 from chrysalis_memory.network._gate import Gate
-from network_cases import certificates, needs_openssl
-
-WAIT_S = 20
+from network_cases import WAIT_S, certificates, needs_openssl
 
 
 class Echo(asyncio.Protocol):

@@ -62,7 +62,7 @@ async def test_frames_that_are_no_messages_end_the_link_and_nothing_else(tmp_pat
         await closed_after(address(a), frames)
         with store(tmp_path / "b", peers=[address(a)]) as b:
             a.remember("undisturbed")
-            assert eventually(lambda: knows(b, "undisturbed"), 30)
+            assert eventually(lambda: knows(b, "undisturbed"))
 
 
 async def test_who_says_nothing_after_connecting_is_let_go(tmp_path):
@@ -99,8 +99,8 @@ def test_events_are_told_and_what_a_listener_raises_does_no_harm(tmp_path):
         network = Network(b, peers=[address(a)], on_event=listen).start()
         try:
             a.remember("told of")
-            assert eventually(lambda: knows(b, "told"), 30)
-            assert eventually(lambda: {"ready", "stored", "agreed"} <= {name for name, _ in told}, 30)
+            assert eventually(lambda: knows(b, "told"))
+            assert eventually(lambda: {"ready", "stored", "agreed"} <= {name for name, _ in told})
             assert next(facts for name, facts in told if name == "ready")["key"] == a.public_key
             assert network.counters()["stored"] >= 1
         finally:
@@ -151,6 +151,6 @@ def test_addresses_may_come_and_go_while_it_runs(tmp_path):
     with store(tmp_path / "a", listen=HERE) as a, store(tmp_path / "b", listen=HERE) as b:
         assert b.add_peer(address(a))
         b.remember("after adding")
-        assert eventually(lambda: knows(a, "adding"), 30)
+        assert eventually(lambda: knows(a, "adding"))
         assert b.forget_peer(address(a))
         assert b.peers() == []

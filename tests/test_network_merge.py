@@ -4,6 +4,7 @@ import pytest
 
 from chrysalis_memory import AgentMemory
 from chrysalis_memory.errors import NotAllowed, NotFound
+from memory_cases import WITHIN_S
 from network_cases import knows, store
 
 
@@ -25,7 +26,7 @@ def test_a_store_that_was_made_of_the_other_s_bundle_agrees_at_once(tmp_path):
         a.remember("in both")
         a.export(tmp_path / "a.bundle")
         b.import_(tmp_path / "a.bundle")
-        assert a.merge(b, timeout=20).given == 0
+        assert a.merge(b, timeout=WITHIN_S).given == 0
         assert knows(b, "both")
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from chrysalis_memory.network import CheckIn, GossipConfig, Lumped, Streaming, SyncConfig
-from memory_cases import eventually
+from memory_cases import WITHIN_S, eventually
 from network_cases import knows, store
 
 HERE = "127.0.0.1:0"
@@ -43,16 +43,16 @@ def test_what_is_less_important_waits_for_what_is_and_goes_before_it(tmp_path):
         store(tmp_path / "a", listen=HERE, sync_config=QUICK) as a,
         store(tmp_path / "b", peers=[address(a)], policy=policy, sync_config=QUICK) as b,
     ):
-        assert eventually(lambda: connected(b) and b.status().pending == 0, 30)
+        assert eventually(lambda: connected(b) and b.status().pending == 0)
         small = b.remember("a small thing", importance=0.3)
         a.remember("from the other side")
-        assert eventually(lambda: knows(b, "side"), 30)
-        assert eventually(compared(a, b), 60)
+        assert eventually(lambda: knows(b, "side"))
+        assert eventually(compared(a, b))
         assert (b.status().held, a.stats().memories) == (1, 1)
         assert b.sync_state(small.id) == "pending"
         assert b.status().next_contact > datetime.now(timezone.utc) + timedelta(minutes=50)
         b.remember("the kiln burns", importance=0.9)
-        assert eventually(lambda: a.stats().memories == 3, 30)
+        assert eventually(lambda: a.stats().memories == 3)
         assert b.status().held == 0
 
 
@@ -63,7 +63,7 @@ def test_what_is_less_important_leaves_when_its_time_has_come(tmp_path):
         store(tmp_path / "b", peers=[address(a)], policy=policy, sync_config=QUICK) as b,
     ):
         b.remember("a small thing", importance=0.3)
-        assert eventually(lambda: knows(a, "small"), 30)
+        assert eventually(lambda: knows(a, "small"))
 
 
 def test_a_lump_leaves_when_enough_waits_and_the_caller_hangs_up(tmp_path):
@@ -72,17 +72,17 @@ def test_a_lump_leaves_when_enough_waits_and_the_caller_hangs_up(tmp_path):
         store(tmp_path / "a", listen=HERE, sync_config=QUICK) as a,
         store(tmp_path / "b", peers=[address(a)], policy=policy, sync_config=QUICK) as b,
     ):
-        assert eventually(lambda: b.status().counters.get("contact") == 1, 60)
-        assert connected(b) == []
+        assert eventually(lambda: b.status().counters.get("contact") == 1)
+        assert eventually(lambda: connected(b) == [])
         for number in range(9):
             b.remember(f"small{number}", importance=1.0)
         a.remember("meanwhile")
-        assert eventually(lambda: b.status().held == 9, 30)
+        assert eventually(lambda: b.status().held == 9)
         assert (a.stats().memories, b.stats().memories) == (1, 9)
         b.remember("small9")
-        assert eventually(lambda: a.stats().memories == b.stats().memories == 11, 60)
-        assert eventually(lambda: b.status().counters.get("contact") == 2, 60)
-        assert connected(b) == []
+        assert eventually(lambda: a.stats().memories == b.stats().memories == 11)
+        assert eventually(lambda: b.status().counters.get("contact") == 2)
+        assert eventually(lambda: connected(b) == [])
 
 
 def test_waiting_for_the_acknowledgement_makes_contact(tmp_path):
@@ -90,9 +90,9 @@ def test_waiting_for_the_acknowledgement_makes_contact(tmp_path):
         store(tmp_path / "a", listen=HERE) as a,
         store(tmp_path / "b", peers=[address(a)], policy="lumped") as b,
     ):
-        assert eventually(lambda: b.status().counters.get("contact") == 1, 60)
+        assert eventually(lambda: b.status().counters.get("contact") == 1)
         note = b.remember("now, please")
-        b.synced(timeout=60)
+        b.synced(timeout=WITHIN_S)
         assert (a.get(note.id).content, b.sync_state(note.id)) == ("now, please", "synced")
 
 
@@ -101,10 +101,10 @@ def test_a_check_in_exchanges_all_and_verifies_what_came(tmp_path):
         for number in range(20):
             a.remember(f"alpha{number}")
         with store(tmp_path / "b", peers=[address(a)], policy=CheckIn(interval_s=1)) as b:
-            assert eventually(lambda: b.stats().memories == 20, 60)
-            assert eventually(lambda: b.status().counters.get("contact", 0) >= 1, 60)
+            assert eventually(lambda: b.stats().memories == 20)
+            assert eventually(lambda: b.status().counters.get("contact", 0) >= 1)
             b.remember("for the next time")
-            assert eventually(lambda: knows(a, "next"), 60)
+            assert eventually(lambda: knows(a, "next"))
             assert b.status().last_error is None
             assert "unverified" not in b.status().counters
 
@@ -115,12 +115,12 @@ def test_a_check_in_that_finds_a_signature_damaged_says_so(tmp_path):
         store(tmp_path / "b", peers=[address(a)], policy=CheckIn(interval_s=1)) as b,
     ):
         note = b.remember("said once")
-        assert eventually(lambda: knows(a, "once"), 60)
+        assert eventually(lambda: knows(a, "once"))
         # Another process, because two libraries of SQLite in one take each other's locks away.
         subprocess.run([sys.executable, "-c", SPOIL, tmp_path / "b" / "chrysalis.db"], check=True, timeout=120)
         # What comes of a memory has all of that memory verified.
         a.update(note.id, content="said otherwise")
-        assert eventually(lambda: b.status().counters.get("unverified", 0) >= 1, 60)
+        assert eventually(lambda: b.status().counters.get("unverified", 0) >= 1)
         assert "its author did not sign it" in b.status().last_error
 
 
@@ -129,4 +129,4 @@ def test_what_was_written_before_leaves_at_once_under_every_policy(tmp_path, pol
     with store(tmp_path / "b") as b:
         b.remember("written before")
     with store(tmp_path / "a", listen=HERE) as a, store(tmp_path / "b", peers=[address(a)], policy=policy):
-        assert eventually(lambda: knows(a, "before"), 30)
+        assert eventually(lambda: knows(a, "before"))

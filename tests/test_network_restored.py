@@ -3,9 +3,7 @@
 import pytest
 
 from chrysalis_memory import ChrysalisMemory
-from memory_cases import contents, eventually
-
-WITHIN_S = 30
+from memory_cases import WITHIN_S, contents, eventually
 
 
 def opened(path, **more):

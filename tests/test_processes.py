@@ -76,12 +76,12 @@ def test_processes_that_open_a_new_store_at_once_agree_on_it(processes, tmp_path
 
 def test_a_watch_hears_another_process(processes, tmp_path):
     with ChrysalisMemory(tmp_path, embedder="none") as memory:
-        changes = memory.watch(timeout=30)
+        changes = memory.watch(timeout=WITHIN_S)
         heard = []
         listener = threading.Thread(target=lambda: heard.extend(next(changes) for _ in range(3)))
         listener.start()
         ids = processes.submit(process_cases.write, str(tmp_path), 7, 3).result(timeout=WITHIN_S)
-        listener.join(30)
+        listener.join(WITHIN_S)
         assert [(change.kind, change.id) for change in heard] == [("created", told) for told in ids]
 
 
@@ -95,22 +95,22 @@ def test_errors_come_back_from_another_process_whole(processes, tmp_path):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system does not kill that way")
 def test_a_process_that_is_killed_in_a_batch_leaves_the_store_free_and_whole(tmp_path):
     program = (
-        "import sys, time; from chrysalis_memory import ChrysalisMemory\n"
+        "import sys; from chrysalis_memory import ChrysalisMemory\n"
         "memory = ChrysalisMemory(sys.argv[1], embedder='none')\n"
         "memory.remember('acknowledged')\n"
         "with memory.batch():\n"
         "    memory.remember('never committed')\n"
         "    print('inside', flush=True)\n"
-        "    time.sleep(60)\n"
+        "    sys.stdin.readline()\n"
     )
     with ChrysalisMemory(tmp_path, embedder="none") as memory:
         command = [sys.executable, "-c", program, str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
             assert other.stdout.readline() == "inside\n"
             assert contents(memory.list()) == ["acknowledged"]
             waiting = threading.Thread(target=lambda: memory.remember("waited"))
             waiting.start()
             other.kill()
-        waiting.join(30)
+        waiting.join(WITHIN_S)
         assert contents(memory.list(descending=False)) == ["acknowledged", "waited"]
         assert memory.verify()

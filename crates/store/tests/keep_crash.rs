@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrysalis_store::{Remember, Store};
 use keep_common::{assert_holds, found, open, remember, saying, tagged};
@@ -17,7 +17,6 @@ use tempfile::TempDir;
 
 const WRITERS: usize = 3;
 const KILLS: usize = 210;
-const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// What a writer does until it is killed: everything that a store can do, and after each thing it says so.
 #[test]
@@ -120,10 +119,9 @@ fn check(store: &Store, expected: &Expected) {
 #[test]
 fn no_kill_loses_an_acknowledged_write() {
     let folder = TempDir::new().unwrap();
-    let began = Instant::now();
     let mut expected = Expected::new();
     let (mut kills, mut life) = (0, 0);
-    while kills < KILLS && began.elapsed() < TIME_MAX {
+    while kills < KILLS {
         // Rounds of a few writers at once, on a store that grows, and on a new one now and then.
         let path = folder.path().join(format!("store{}", kills / 60));
         if kills % 60 == 0 {
@@ -145,6 +143,5 @@ fn no_kill_loses_an_acknowledged_write() {
             store.close().unwrap();
         }
     }
-    println!("{kills} kills, {} memories at the end, {:?}", expected.len(), began.elapsed());
-    assert!(kills >= 60, "the machine is too slow to say anything: {kills} kills");
+    println!("{kills} kills, {} memories at the end", expected.len());
 }

@@ -5,7 +5,6 @@
 mod search_ground;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use chrysalis_store::search::filter::Filter;
 use chrysalis_store::search::query::{Asked, Star, TERMS_MAX};
@@ -298,11 +297,13 @@ fn every_filter_keeps_what_fits_and_nothing_else() {
 }
 
 #[test]
-fn a_megabyte_of_query_is_answered_within_a_second() {
+fn a_megabyte_of_query_costs_no_more_than_its_beginning() {
     let finder = skewed(5_000).finder();
     let mut dice = Dice(5);
     let query: String = (0..150_000).map(|_| format!("w{}q ", dice.below(3_000))).collect();
-    let start = Instant::now();
+    let beginning = &query[..100_000];
+    assert_eq!(parse(&query), parse(beginning));
+    assert!(parse(&query).len() <= TERMS_MAX);
+    assert_eq!(finder.find(&query), finder.find(beginning));
     assert_eq!(finder.find(&query).len(), 10);
-    assert!(start.elapsed() < Duration::from_secs(1));
 }

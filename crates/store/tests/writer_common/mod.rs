@@ -83,9 +83,9 @@ pub fn child_task() -> Option<(PathBuf, usize)> {
     Some((task, std::env::var("CHILD_NUMBER").ok()?.parse().ok()?))
 }
 
-/// Waits for a condition that another thread or process brings about, for 20 s at most.
+/// Waits for a condition that another thread or process brings about, for a minute at most: the machine may be busy.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "{what} did not happen");
         // Spinning would take the processor from those who are waited for.
@@ -94,7 +94,7 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 pub fn finish(mut child: Child) -> ExitStatus {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
