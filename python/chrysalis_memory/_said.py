@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chrysalis_memory._core import Memory
+from chrysalis_memory._metadata import as_text
 from chrysalis_memory.records import duration_to_ms, to_ms
 
 __all__ = ["UNSET", "Said", "Unset", "ids", "known_id", "length", "moment", "said", "score", "text", "texts", "whole"]
@@ -150,19 +150,10 @@ def ids(name: str, value: Any) -> list[str]:
 def _metadata(value: Any) -> dict[str, str | None]:
     if not isinstance(value, Mapping):
         raise TypeError(f"metadata is a mapping from text to JSON values, not {type(value).__name__}")
-    return {_key(key): _json(key, inner) for key, inner in value.items()}
+    return {_key(key): None if inner is None else as_text(key, inner) for key, inner in value.items()}
 
 
 def _key(key: Any) -> str:
     if not isinstance(key, str) or not key:
         raise TypeError(f"a key of metadata is non-empty text, not {key!r}")
     return str(key)
-
-
-def _json(key: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"metadata[{key!r}] is no JSON value: {error}") from None

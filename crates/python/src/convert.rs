@@ -18,7 +18,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::error::raise;
 
 static FROM_MS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static OF_TEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A moment as an aware `datetime` in UTC.
 pub(crate) fn moment<'py>(py: Python<'py>, ms: i64) -> PyResult<Bound<'py, PyAny>> {
@@ -29,9 +29,9 @@ pub(crate) fn optional_moment<'py>(py: Python<'py>, ms: Option<i64>) -> PyResult
     ms.map(|ms| moment(py, ms)).transpose()
 }
 
-/// What JSON text says.
+/// What JSON text of anyone says.
 pub(crate) fn from_json<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-    LOADS.import(py, "json", "loads")?.call1((text,))
+    OF_TEXT.import(py, "chrysalis_memory._metadata", "of_text")?.call1((text,))
 }
 
 /// A score as people read it: four decimals tell every step of the fixed point apart from what was meant.

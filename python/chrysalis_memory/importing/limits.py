@@ -18,9 +18,6 @@ CONTENT_BYTES_MAX: Final = 32 << 10
 """Longest content of one memory made by an importer, in UTF-8. Half of a store's default bound for one operation,
 so that metadata always fits beside it; what is longer becomes several memories in a row."""
 
-METADATA_DEPTH_MAX: Final = 64
-"""Nesting of metadata: people nest two or three levels."""
-
 FOLDER_FILES_MAX: Final = 100_000
 """Files of one folder that are imported in one go."""
 

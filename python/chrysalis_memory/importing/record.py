@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from chrysalis_memory.importing.limits import CONTENT_BYTES_MAX, LIST_MAX, METADATA_DEPTH_MAX, NAME_BYTES_MAX
+from chrysalis_memory._metadata import DEPTH_MAX, deeper_than
+from chrysalis_memory.importing.limits import CONTENT_BYTES_MAX, LIST_MAX, NAME_BYTES_MAX
 from chrysalis_memory.records import from_ms, iso, to_ms
 
 Record: TypeAlias = dict[str, Any]
@@ -80,8 +81,8 @@ def metadata_of(value: Any, what: str = "metadata") -> dict[str, Any]:
     """The value, if it is a JSON object of bounded depth."""
     if not isinstance(value, Mapping):
         raise BadRecord(f"{what} is {_kind(value)}, not an object")
-    if _deeper_than(value, METADATA_DEPTH_MAX):
-        raise BadRecord(f"{what} is nested deeper than {METADATA_DEPTH_MAX} levels")
+    if deeper_than(value, DEPTH_MAX):
+        raise BadRecord(f"{what} is nested deeper than {DEPTH_MAX} levels")
     if len(text_of(json.dumps(value, ensure_ascii=False), what).encode()) > CONTENT_BYTES_MAX // 2:
         raise BadRecord(f"{what} is larger than {CONTENT_BYTES_MAX // 2 >> 10} KiB")
     return dict(value)
@@ -130,13 +131,6 @@ def _cut(data: bytes, start: int, end: int) -> int:
     while data[end] & 0xC0 == 0x80:  # the middle of a character
         end -= 1
     return end
-
-
-def _deeper_than(value: Any, levels: int) -> bool:
-    if not isinstance(value, Mapping | list | tuple):
-        return False
-    inner = value.values() if isinstance(value, Mapping) else value
-    return levels == 0 or any(_deeper_than(item, levels - 1) for item in inner)
 
 
 def _kind(value: Any) -> str:
