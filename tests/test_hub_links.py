@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic
 
@@ -15,6 +16,9 @@ from websockets.exceptions import ConnectionClosed
 
 from chrysalis_memory import AgentMemory, ChrysalisMemory, NotAllowed
 from chrysalis_memory.hub.audit import read_audit
+from chrysalis_memory.hub.collective import REFUSED_BURST
+from chrysalis_memory.hub.running import Running
+from chrysalis_memory.hub.settings import HubSettings
 from chrysalis_memory.network import SyncConfig
 from hub_process import WITHIN_S, hub_process
 from memory_cases import contents, eventually
@@ -106,6 +110,19 @@ def test_a_stranger_stays_out_and_is_told_nothing(tmp_path):
                 assert eventually(lambda memory=stranger: not any(peer.connected for peer in memory.status().peers))
         assert eventually(lambda: client.get("/v1/status").json()["links"] == 0, WITHIN_S)
         assert eventually(lambda: read_audit(hub.store, limit=9, what="link_refused") != [], WITHIN_S)
+
+
+def test_who_is_refused_without_end_does_not_drive_all_else_out_of_the_audit_log(tmp_path):
+    settings = HubSettings(port=0, http_port=0, space="team", embedder="none")
+    with Running(tmp_path, settings) as hub:
+        for link, key in enumerate(("mallory", "bob")):
+            hub.collective._heard("ready", {"link": link, "key": key, "role": "writer"})
+            for count in range(2_000):
+                hub.collective._heard("refused", {"link": link, "code": "bad_signature", "count": count})
+    told = Counter(one["key"] for one in read_audit(tmp_path, limit=10_000, what="refused"))
+    # A few more than at once, when the hub took its time.
+    assert set(told) == {"mallory", "bob"}
+    assert all(REFUSED_BURST <= count < 2 * REFUSED_BURST for count in told.values())
 
 
 def test_who_joins_and_who_is_removed_is_seen_and_a_removed_member_is_cut_off(tmp_path):

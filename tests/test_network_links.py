@@ -3,12 +3,15 @@
 import asyncio
 import gc
 import os
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage
+from websockets.frames import Frame, Opcode
 
 from chrysalis_memory._core import FRAME_BYTES_MAX
 from chrysalis_memory.errors import LinkClosed, LinkTimeout
@@ -18,10 +21,18 @@ from memory_cases import eventually
 from network_cases import knows, store
 
 HERE = "127.0.0.1:0"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 
 def address(memory):
     return memory.status().address
+
+
+def here(memory):
+    return "127.0.0.1", int(address(memory).rpartition(":")[2])
 
 
 async def closed_after(url, frames):
@@ -60,6 +71,27 @@ def test_a_network_that_does_not_answer_in_time_says_so(tmp_path, monkeypatch):
 async def test_frames_that_are_no_messages_end_the_link_and_nothing_else(tmp_path, frames):
     with store(tmp_path / "a", listen=HERE) as a:
         await closed_after(address(a), frames)
+        with store(tmp_path / "b", peers=[address(a)]) as b:
+            a.remember("undisturbed")
+            assert eventually(lambda: knows(b, "undisturbed"))
+
+
+def test_empty_frames_that_no_step_has_dealt_with_are_read_no_further_than_others(tmp_path):
+    may_step, frame = threading.Event(), Frame(Opcode.BINARY, b"").serialize(mask=True)
+    with store(tmp_path / "a", listen=HERE) as a, socket.create_connection(here(a)) as stranger:
+        network = a._network
+        try:
+            stranger.sendall(UPGRADE)
+            assert stranger.recv(1_000).startswith(b"HTTP/1.1 101")
+            network._steps._thread.submit(may_step.wait)
+            stranger.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:  # until no buffer between the two takes any more
+                    stranger.send(frame * 10_000)
+            assert eventually(lambda: network._links._paused)
+            assert sum(word[0] == "received" for word in network._words) < 20_000
+        finally:
+            may_step.set()
         with store(tmp_path / "b", peers=[address(a)]) as b:
             a.remember("undisturbed")
             assert eventually(lambda: knows(b, "undisturbed"))

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from chrysalis_memory._core import FRAME_BYTES_MAX
@@ -223,6 +223,17 @@ async def test_text_is_no_frame():
         await stranger.send("hello")
         assert await within(ends.codes.get()) == "malformed"
         assert ends.frames.empty()
+
+
+async def test_a_page_in_a_browser_is_shown_the_door_wherever_it_comes_from():
+    ends = Ends()
+    async with listening(ends) as address:
+        for origin in ("https://page.example", f"http://{address.host}:{address.port}", "null"):
+            with pytest.raises(InvalidStatus, match="403"):
+                await connect(address.url, origin=origin, proxy=None)
+        assert ends.links.empty()
+        async with connect(address.url, proxy=None):
+            await within(ends.links.get())
 
 
 async def test_a_frame_beyond_the_bound_ends_the_link():

@@ -36,9 +36,10 @@ GIVE_BACK_S: Final = 10.0
 EVENTS_MAX: Final = 10_000
 """Events that wait to be written into the audit log; beyond, the oldest go and are counted."""
 
-STRANGERS_PER_S: Final = 0.2
-STRANGERS_BURST: Final = 60
-"""Refused links that the audit log tells of."""
+REFUSED_PER_S: Final = 0.2
+REFUSED_BURST: Final = 60
+"""Links of strangers that were refused, and refused operations of each key, that the audit log tells of: nobody may
+fill it with his own refusals until the rest is gone."""
 
 KEYS_MAX: Final = 10_000
 """Keys of which is remembered that they were told of already."""
@@ -72,7 +73,7 @@ class Linked:
         self._audit = audit
         self._events: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=EVENTS_MAX)
         self._keys: dict[int, str] = {}
-        self._strangers = Buckets(per_s=STRANGERS_PER_S, burst=STRANGERS_BURST)
+        self._told = Buckets(per_s=REFUSED_PER_S, burst=REFUSED_BURST)
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._known: dict[str, bool] = {}
         self._membership: object = None
@@ -174,16 +175,17 @@ class Linked:
             if name == "ready":
                 self._tell_once(facts)
             elif name == "closed" and facts["key"] is None:
-                self._tell_stranger(facts)
+                self._tell_refused("link_refused", "strangers", code=facts["code"], why=facts["why"])
             elif name == "refused":
-                self._audit.write("refused", **{key: facts.get(key) for key in ("key", "code", "count")})
+                about = {key: facts.get(key) for key in ("key", "code", "count")}
+                self._tell_refused("refused", str(about["key"]), **about)
             elif name == "proven":
                 self._audit.write("proven", log=facts.get("log"))
 
-    def _tell_stranger(self, facts: Mapping[str, Any]) -> None:
-        """Strangers can come as often as they like; the log need not tell of each, the figures do."""
-        if self._strangers.take("all", now_s=monotonic()) == 0:
-            self._audit.write("link_refused", code=facts["code"], why=facts["why"])
+    def _tell_refused(self, what: str, whose: str, **about: Any) -> None:
+        """They can come as often as they like; the log need not tell of each, the figures do."""
+        if self._told.take(whose, now_s=monotonic()) == 0:
+            self._audit.write(what, **about)
 
     def _tell_once(self, facts: Mapping[str, Any]) -> None:
         """Agents come and go; the log tells of each key once in a run of the hub."""

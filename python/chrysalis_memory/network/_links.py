@@ -23,6 +23,7 @@ __all__ = ["Links", "Word"]
 # Of one link and of all: what was read and no step has dealt with. The node's own bounds lie above.
 _LINK_UNREAD_BYTES_MAX: Final = FRAME_BYTES_MAX
 _UNREAD_BYTES_MAX: Final = 48 << 20
+_BESIDE_BYTES: Final = 256  # what a frame takes here beside its own bytes: empty ones are not for nothing
 _ERRORS_MAX: Final = 1_000
 _SWEEP_S: Final = 1.0
 
@@ -81,8 +82,8 @@ class Links:
             self._tell(("closed", number))
 
     def _took(self, number: int, frame: bytes) -> None:
-        self._unread[number] += len(frame)
-        self._unread_bytes += len(frame)
+        self._unread[number] += len(frame) + _BESIDE_BYTES
+        self._unread_bytes += len(frame) + _BESIDE_BYTES
         self.counts["received_bytes"] += len(frame)
         if self._unread[number] >= _LINK_UNREAD_BYTES_MAX or self._unread_bytes >= _UNREAD_BYTES_MAX:
             self._paused.add(number)
@@ -93,8 +94,8 @@ class Links:
         """A step has dealt with these: who had to wait is read on."""
         for word in words:
             if word[0] == "received":
-                self._unread[word[1]] -= len(word[2])
-                self._unread_bytes -= len(word[2])
+                self._unread[word[1]] -= len(word[2]) + _BESIDE_BYTES
+                self._unread_bytes -= len(word[2]) + _BESIDE_BYTES
                 if self._unread[word[1]] <= 0:
                     del self._unread[word[1]]
         for number in [one for one in self._paused if self._unread[one] < _LINK_UNREAD_BYTES_MAX]:

@@ -39,6 +39,10 @@ _CLOSE_S: Final = 2.0
 _READ_BYTES: Final = 64 << 10
 _KEPT_BYTES_MAX: Final = 64 << 10
 
+# A browser says which page asks, and asks nobody for leave: any page could call whatever listens on its reader's
+# machine, and in an open space that is all that it takes to be a member. Replicas have no pages.
+_NO_PAGES: Final = [None]
+
 # Strangers can make it complain as often as they like, so what it says goes nowhere; the runtime counts and tells.
 _SILENT: Final = logging.Logger("chrysalis_memory.websockets", logging.CRITICAL + 1)
 
@@ -105,7 +109,7 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
     @classmethod
     def answering(cls, doorway: Doorway, *, write_bytes_max: int, opened: Owned, lost: Owned) -> WebSocketLink:
         """One that the other side opened and that came through this doorway."""
-        protocol = ServerProtocol(max_size=FRAME_BYTES_MAX, logger=_SILENT)
+        protocol = ServerProtocol(origins=_NO_PAGES, max_size=FRAME_BYTES_MAX, logger=_SILENT)
         link = cls(protocol, write_bytes_max=write_bytes_max, opened=opened, lost=lost)
         link.doorway = doorway
         return link
