@@ -1,14 +1,18 @@
 """What commands print: for people, for pipes, for programs."""
 
+import json
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from rich.text import Text
 
 from chrysalis_memory.cli.options import duration, metadata, moment
 from chrysalis_memory.cli.options import given as given_options
-from chrysalis_memory.cli.output import age, one_line, printable
+from chrysalis_memory.cli.output import _json, age, in_markup, local, one_line, printable
+from chrysalis_memory.records import from_ms
 
 
 @given(some.text())
@@ -69,6 +73,32 @@ def test_whatever_changes_something_says_in_a_pipe_what_it_changed(chrysalis, tm
     identity = chrysalis("hub", "token", "--json").json["id"]
     assert told("hub", "take-back", identity) == identity
     assert told("forget", "first", "--yes") == "first"
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+def test_the_first_and_the_last_moment_of_the_calendar_are_shown_in_every_zone(zone, monkeypatch):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        first, last = from_ms(-(1 << 62)), from_ms(1 << 62)
+        assert (local(last)[:4], age(last)[:4]) == ("9999", "9999")
+        assert local(first)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@given(some.dictionaries(some.text(), some.text()))
+def test_json_for_a_terminal_says_what_it_should_and_steers_nothing(value):
+    for indent in (None, 2):
+        text = _json(value, indent)
+        assert json.loads(text) == value
+        assert printable(text) == text
+
+
+def test_words_of_others_are_no_markup():
+    hostile = "[link=https://there.example]here[/link] [/] [red] ws://[fe80::1]:4444 \\[x]"
+    assert Text.from_markup(f"[bold]{in_markup(hostile)}[/]").plain == hostile
 
 
 def test_the_future_has_a_date():

@@ -41,13 +41,19 @@ def for_people() -> bool:
 
 def print_json(value: Any) -> None:
     """One JSON document; indented on a terminal."""
-    _write(json.dumps(value, ensure_ascii=False, indent=2 if for_people() else None, default=str))
+    _write(_json(value, indent=2 if for_people() else None))
 
 
 def print_json_lines(values: Iterable[HasDict]) -> None:
     """A JSON document a line."""
     for value in values:
-        _write(json.dumps(value.to_dict(), ensure_ascii=False, default=str))
+        _write(_json(value.to_dict()))
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON says characters that steer a terminal by their numbers; of them it leaves only lines of its own."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return "".join(f"\\u{ord(letter):04x}" if _steers(letter) else letter for letter in text)
 
 
 def print_row(*cells: object) -> None:
@@ -91,6 +97,17 @@ def _steers(character: str) -> bool:
     return is_control or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
 
 
+def in_markup(text: str) -> str:
+    """The text for a sentence with Rich markup: what looks like markup in it stays as it is.
+
+    >>> in_markup("[bold]a\\x1b[/]")
+    '\\\\[bold]a\ufffd\\\\[/]'
+    """
+    from rich.markup import escape
+
+    return escape(printable(text))
+
+
 def one_line(text: str) -> str:
     """The text on one line, without control characters."""
     return printable(" ".join(text.split()))
@@ -117,7 +134,7 @@ def age(moment: datetime) -> str:
     """How long ago, in the largest fitting unit."""
     seconds = (datetime.now(timezone.utc) - moment).total_seconds()
     if seconds < 0:
-        return moment.astimezone().strftime("%Y-%m-%d")
+        return _here(moment).strftime("%Y-%m-%d")
     for unit, size in (("y", 365 * 86400), ("w", 7 * 86400), ("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
@@ -126,7 +143,15 @@ def age(moment: datetime) -> str:
 
 def local(moment: datetime | None) -> str:
     """Date and time on this machine's clock."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else ""
+    return _here(moment).strftime("%Y-%m-%d %H:%M") if moment else ""
+
+
+def _here(moment: datetime) -> datetime:
+    """The moment on this machine's clock; in UTC where that ends, since anyone may date a memory to the end of time."""
+    try:
+        return moment.astimezone()
+    except OverflowError:
+        return moment
 
 
 def size(count: int) -> str:

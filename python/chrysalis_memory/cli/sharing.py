@@ -12,7 +12,7 @@ from chrysalis_memory import ChrysalisMemory
 from chrysalis_memory.cli.failures import NOTHING
 from chrysalis_memory.cli.opening import embedder, require_store
 from chrysalis_memory.cli.options import DEFAULT_AGENT, Json, Space, Store
-from chrysalis_memory.cli.output import counted, for_people, print_json, print_row, printable, say, working
+from chrysalis_memory.cli.output import counted, for_people, in_markup, print_json, print_row, say, working
 from chrysalis_memory.cli.passphrase import passphrase
 from chrysalis_memory.errors import ChrysalisError
 from chrysalis_memory.network import SyncConfig
@@ -72,7 +72,7 @@ def sync(
 def _each(memory: ChrysalisMemory, targets: list[str], timeout: float) -> Iterator[dict[str, Any]]:
     for target in targets:
         try:
-            with working(f"Syncing with {target}"):
+            with working(f"Syncing with {in_markup(target)}"):
                 yield {"where": target, **_one(memory, target, timeout)}
         except ChrysalisError as error:
             # One that is away must not keep the others waiting.
@@ -100,9 +100,9 @@ def _show(told: dict[str, Any]) -> None:
     if not for_people():
         print_row(told["where"], "failed" if error else "equal", error["code"] if error else told["received"])
     elif error:
-        say(f"[bold red]{printable(told['where'])}[/]: {printable(error['message'])}")
+        say(f"[bold red]{in_markup(told['where'])}[/]: {in_markup(error['message'])}")
     else:
-        say(f"[green]equal[/] with {printable(told['where'])}: {counted(told['received'], 'operation')} received")
+        say(f"[green]equal[/] with {in_markup(told['where'])}: {counted(told['received'], 'operation')} received")
 
 
 def peers(
