@@ -69,6 +69,49 @@ def test_signals_end_it_in_good_order_and_it_is_audited(tmp_path, number):
         assert memory.verify()
 
 
+@posix
+def test_the_end_of_its_terminal_ends_it_in_good_order_unless_it_is_to_outlive_that(tmp_path):
+    ready = tmp_path / "ready.json"
+    command = [
+        *COMMAND,
+        "--store",
+        str(tmp_path / "hub"),
+        "--port",
+        "0",
+        "--http-port",
+        "0",
+        "--ready-file",
+        str(ready),
+    ]
+
+    def hung_up(before):
+        def prepare():
+            signal.signal(signal.SIGHUP, before)
+
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(), preexec_fn=prepare)
+        with process, process.stdout:
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            if before is signal.SIG_IGN:
+                address = json.loads(ready.read_text())["http"]
+                assert httpx.get(f"{address}/health", trust_env=False, timeout=WITHIN_S).json()["status"] == "well"
+                process.terminate()
+            return process.wait(WITHIN_S)
+
+    assert [hung_up(signal.SIG_DFL), ready.exists(), hung_up(signal.SIG_IGN)] == [0, False, 0]
+    assert [entry["what"] for entry in read_audit(tmp_path / "hub", limit=10)] == ["started", "ended"] * 2
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this system has no IPv6")
+def test_on_every_interface_both_ports_take_ipv4_and_ipv6(tmp_path):
+    settings = HubSettings(host="::", port=0, http_port=0, embedder="none", serve_without_tls_beyond_loopback=True)
+    with Running(tmp_path, settings) as hub:
+        ports = [int(hub.ready()[name].rpartition(":")[2]) for name in ("links", "http")]
+        for place in [(host, port) for host in ("127.0.0.1", "::1") for port in ports]:
+            socket.create_connection(place, timeout=WITHIN_S).close()
+        assert hub.desk.health.look()[-1].ok
+
+
 def test_a_port_that_is_taken_is_said_and_no_store_is_made(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

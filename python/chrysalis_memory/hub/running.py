@@ -156,13 +156,13 @@ def run(
     ready_file: Path | None,
     say: Callable[[Running], None],
 ) -> None:
-    """Runs a hub until SIGINT or SIGTERM."""
+    """Runs a hub until SIGINT, SIGTERM, or the end of its terminal."""
     ending = threading.Event()
 
     def end(_: int, __: FrameType | None) -> None:
         ending.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, *_hang_up()):
         signal.signal(number, end)
     with Running(store, settings, passphrase=passphrase) as running:
         if ready_file is not None:
@@ -174,6 +174,12 @@ def run(
     if ready_file is not None:
         with suppress(OSError):
             ready_file.unlink()
+
+
+def _hang_up() -> list[signal.Signals]:
+    """The signal that a terminal gives when it is closed, unless whoever started the hub wants it to outlive that."""
+    found = getattr(signal, "SIGHUP", None)  # not on every system
+    return [] if found is None or signal.getsignal(found) is signal.SIG_IGN else [found]
 
 
 def _write_whole(path: Path, ready: dict[str, Any]) -> None:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from chrysalis_memory.network._doorway import Doorway
 from chrysalis_memory.network._gate import Gate
 from chrysalis_memory.network._websocket import WebSocketLink
-from chrysalis_memory.network.addresses import Address, Listen
+from chrysalis_memory.network.addresses import Address, Listen, is_unspecified
 
 __all__ = ["Listener"]
 
 _BACKLOG: Final = 1024  # agents that start together wait here for their turn
 
 Serve = Callable[[WebSocketLink], Awaitable[None]]
+
+
+def _on_every_interface(listen: Listen) -> socket.socket:
+    """By IPv4, too, where the system has that: the loop would listen by IPv6 alone, and HTTP of a hub by both."""
+    both = socket.has_dualstack_ipv6()
+    return socket.create_server((listen.host, listen.port), family=socket.AF_INET6, dualstack_ipv6=both)
 
 
 class Listener:
@@ -51,10 +58,11 @@ class Listener:
         def doorway() -> Doorway:
             return Doorway(gate, tls, open_timeout_s, listener._doorways, listener._link)
 
+        where: dict[str, Any] = {"host": listen.host, "port": listen.port}
+        if is_unspecified(listen.host) and ":" in listen.host:
+            where = {"sock": _on_every_interface(listen)}
         loop = asyncio.get_running_loop()
-        listener._server = await loop.create_server(
-            doorway, listen.host, listen.port, start_serving=False, backlog=_BACKLOG
-        )
+        listener._server = await loop.create_server(doorway, start_serving=False, backlog=_BACKLOG, **where)
         return listener
 
     async def start(self) -> None:
