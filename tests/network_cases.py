@@ -20,6 +20,10 @@ from chrysalis_memory.network.addresses import Listen
 from memory_cases import UNHURRIED
 
 PIECE_BYTES = 4096
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 WAIT_S = 60.0
 OUT = {"open_timeout_s": WAIT_S, "write_bytes_max": 8 << 20}
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made with openssl")

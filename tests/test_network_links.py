@@ -18,13 +18,9 @@ from chrysalis_memory.errors import LinkClosed, LinkTimeout
 from chrysalis_memory.network import Network, SyncConfig, _runtime
 from chrysalis_memory.network._links import Links
 from memory_cases import eventually
-from network_cases import knows, store
+from network_cases import UPGRADE, knows, store
 
 HERE = "127.0.0.1:0"
-UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 def address(memory):

@@ -8,7 +8,7 @@ import pytest
 from chrysalis_memory.errors import Unreachable
 from chrysalis_memory.network._gate import Gate
 from chrysalis_memory.network._websocket import dial
-from network_cases import OUT, WAIT_S, Ends, listening, within
+from network_cases import OUT, UPGRADE, WAIT_S, Ends, listening, within
 
 
 @pytest.mark.parametrize("rubbish", [b"\x00" * 64, b"GET / HTTP/1.1\r\n\r\n", os.urandom(4096), b"\x16\x03\x01"])
@@ -20,6 +20,20 @@ async def test_rubbish_instead_of_a_handshake_is_answered_with_the_end(rubbish):
         await within(reader.read())
         writer.close()
         assert ends.links.empty()
+
+
+@pytest.mark.parametrize("rubbish", [b"\xf2\x80\0\0\0\0", b"\x82\x01a", b"\x80\x80\0\0\0\0", b"\x88\x81\0\0\0\0a"])
+async def test_rubbish_right_behind_a_handshake_ends_the_link_and_fills_no_log(rubbish):
+    ends, mistakes = Ends(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: mistakes.append(about))
+    async with listening(ends) as address:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(UPGRADE + rubbish)
+        await within(reader.read())
+        writer.close()
+        link = await dial(address, tls=None, **OUT)
+        await link.close()
+    assert mistakes == []
 
 
 async def test_who_says_nothing_is_let_go():

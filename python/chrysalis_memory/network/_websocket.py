@@ -75,6 +75,7 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
 
     __slots__ = (
         "_deadline",
+        "_has_said_all",
         "_held",
         "_is_over",
         "_is_paused",
@@ -102,7 +103,7 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
         self._held: list[bytes] = []
         self._part: bytearray | None = None
         self._waiting: list[asyncio.Future[None]] = []
-        self._is_over = self._is_paused = self._is_text = False
+        self._is_over = self._is_paused = self._is_text = self._has_said_all = False
         self._stuck: tuple[int, float] = (0, 0.0)
         self.doorway: Doorway | None = None
 
@@ -286,7 +287,8 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
 
     def _write(self) -> None:
         for data in self._protocol.data_to_send():
-            if self._transport.is_closing():
+            # Rubbish right behind a handshake is found before the handshake is answered: nobody waits for the answer.
+            if self._has_said_all or self._transport.is_closing():
                 return
             if not data:
                 self._write_end()
@@ -294,6 +296,7 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
                 self._transport.write(data)
 
     def _write_end(self) -> None:
+        self._has_said_all = True
         if self._transport.can_write_eof():
             with suppress(OSError):
                 self._transport.write_eof()
