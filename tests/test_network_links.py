@@ -4,6 +4,8 @@ import asyncio
 import gc
 import os
 import socket
+import ssl
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,7 +20,7 @@ from chrysalis_memory.errors import LinkClosed, LinkTimeout
 from chrysalis_memory.network import Network, SyncConfig, _runtime
 from chrysalis_memory.network._links import Links
 from memory_cases import eventually
-from network_cases import UPGRADE, knows, store
+from network_cases import UPGRADE, certificates, knows, needs_openssl, store
 
 HERE = "127.0.0.1:0"
 
@@ -89,6 +91,31 @@ def test_empty_frames_that_no_step_has_dealt_with_are_read_no_further_than_other
         finally:
             may_step.set()
         with store(tmp_path / "b", peers=[address(a)]) as b:
+            a.remember("undisturbed")
+            assert eventually(lambda: knows(b, "undisturbed"))
+
+
+@needs_openssl
+def test_strangers_who_vanish_from_tls_in_the_middle_of_a_word_end_no_links_but_their_own(tmp_path):
+    authority, certificate, key = certificates(tmp_path)
+    config = SyncConfig(tls_certificate=certificate, tls_key=key, arrivals_per_s=10_000)
+    believing = SyncConfig(tls_authorities=authority)
+    trusting = ssl.create_default_context(cafile=authority)
+
+    def vanish(place):
+        with (
+            suppress(OSError),
+            trusting.wrap_socket(socket.create_connection(place), server_hostname="127.0.0.1") as end,
+        ):
+            end.sendall(UPGRADE)
+            end.recv(500)
+            end.sendall(Frame(Opcode.BINARY, b"no message").serialize(mask=True) * 3)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with store(tmp_path / "a", listen=HERE, sync_config=config) as a:
+        with ThreadPoolExecutor(8) as strangers:
+            list(strangers.map(vanish, [here(a)] * 120))
+        with store(tmp_path / "b", peers=[address(a)], sync_config=believing) as b:
             a.remember("undisturbed")
             assert eventually(lambda: knows(b, "undisturbed"))
 

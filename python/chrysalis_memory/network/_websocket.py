@@ -125,7 +125,7 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
     @property
     def unsent_bytes(self) -> int:
         """What waits for the other side to read."""
-        return self._transport.get_write_buffer_size()
+        return 0 if self._is_gone() else self._transport.get_write_buffer_size()
 
     def send(self, frame: bytes) -> bool:
         """Sends without waiting. False, and the connection is cut, when too much waits already."""
@@ -152,7 +152,7 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
     def pause(self) -> None:
         """Reads no more; the other side will have to wait."""
         self._is_paused = True
-        if not self._is_over:
+        if not self._is_gone():
             self._transport.pause_reading()
 
     def resume(self) -> None:
@@ -266,7 +266,8 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
         if self._take is None or self._is_paused:
             # Of what one read brought; the next one waits.
             self._held.append(frame)
-            self._transport.pause_reading()
+            if not self._is_gone():
+                self._transport.pause_reading()
         else:
             self._take(frame)
 
@@ -274,7 +275,7 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
         held, self._held = self._held, []
         for frame in held:
             self._give(frame)
-        if not (self._is_paused or self._held or self._is_over):
+        if not (self._is_paused or self._held or self._is_gone()):
             self._transport.resume_reading()
 
     def _part_with(self, code: int, reason: str) -> None:
@@ -302,6 +303,11 @@ class WebSocketLink(asyncio.BufferedProtocol, asyncio.Protocol):
                 self._transport.write_eof()
         else:
             self._transport.close()
+
+    def _is_gone(self) -> bool:
+        """Whether the transport can be asked nothing more. With Python 3.10, TLS loses its connection a turn of the
+        loop before it says so, and whoever asks it then meets an error that would end all links."""
+        return self._is_over or self._transport.get_extra_info("socket") is None
 
     def _has_room(self, more_bytes: int) -> bool:
         """Whether so much more may wait. Who asks without reading is cut off, whatever he asks for."""
