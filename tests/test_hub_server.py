@@ -1,4 +1,4 @@
-"""The port of HTTP, by real sockets: who costs a handshake of TLS, and how many may wait in one."""
+"""The port of HTTP, by real sockets: who costs a handshake of TLS, how many may wait in one, and two lengths."""
 
 import socket
 import ssl
@@ -82,3 +82,15 @@ def test_a_hub_ends_while_handshakes_are_under_way(tmp_path, tls):
         with serving(tmp_path / "hub", **settings, open_timeout_s=600.0) as hub:
             waiting = silent.enter_context(connected(hub))
         assert is_cut(waiting)
+
+
+def test_a_request_that_says_its_length_in_two_ways_is_refused_and_nothing_behind_it_is_read(tmp_path):
+    with serving(tmp_path) as hub, connected(hub) as connection:
+        body = b"0\r\n\r\n"
+        head = b"POST /v1/recall HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+        lengths = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head + lengths + body + b"GET /ready HTTP/1.1\r\nHost: here\r\n\r\n")
+        answers = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answers.startswith(b"HTTP/1.1 400")
+    assert b"two_lengths" in answers
+    assert answers.count(b"HTTP/1.1 ") == 1

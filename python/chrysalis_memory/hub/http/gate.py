@@ -24,6 +24,7 @@ CALLER: Final = "chrysalis.caller"
 TEMPLATE: Final = "chrysalis.template"
 """Keys of the scope: who asks, and which row of the table serves it."""
 
+_TWO_LENGTHS: Final = "two_lengths"
 _AUTHORIZATION_CHARACTERS_MAX: Final = 256
 _PROXIED: Final = {b"x-forwarded-for", b"x-forwarded-host", b"forwarded", b"x-real-ip"}
 
@@ -33,6 +34,8 @@ def refusal(failure: Failure) -> JSONResponse:
     headers = {}
     if failure.retry_s is not None:
         headers["Retry-After"] = whole_seconds(failure.retry_s)
+    if failure.code == _TWO_LENGTHS:
+        headers["Connection"] = "close"
     if failure.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="chrysalis"'
     return JSONResponse(failure.to_dict(), failure.status, headers)
@@ -89,6 +92,7 @@ class Gate:
     def _passes(self, scope: Scope) -> Caller:
         if len(scope["raw_path"]) + len(scope["query_string"]) > self._settings.query_bytes_max:
             raise Failure(414, "too_long", "path and query are too long", "Ask with POST /v1/recall instead.")
+        _check_one_length(scope)
         caller = self._caller(scope)
         wait_s = self._rates.take(caller.counted_as, now_s=time.monotonic())
         if wait_s:
@@ -123,6 +127,13 @@ class Gate:
                 "Make one with `chrysalis hub token`, and send it as `Authorization: Bearer ...`.",
             )
         return Caller(token.name, token.right, f"token {token.id}", token.id)
+
+
+def _check_one_length(scope: Scope) -> None:
+    """A proxy may have gone by the other length: then what follows here is the body of one request there, and the
+    beginning of another one's, perhaps somebody else's (RFC 9112, section 6.3)."""
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
+        raise Failure(400, _TWO_LENGTHS, "the request says its length in two ways", "Send one of the two headers.")
 
 
 def _bearer(given: list[bytes]) -> str | None:
