@@ -101,6 +101,11 @@ impl Proof {
         Self { space, replica: facts.replica, epoch: facts.epoch, role: facts.role, left, right }
     }
 
+    /// The place of the fork as the proof says it, unchecked; none when it can't be read.
+    pub fn claimed_place(&self) -> Option<u64> {
+        Header::decode(self.left.headers.first()?).ok().map(|first| first.sequence)
+    }
+
     /// Checks the proof from nothing but itself.
     pub fn verify(&self) -> Result<Cut> {
         if self.left.first() >= self.right.first() {

@@ -5,6 +5,7 @@
 mod common;
 mod network;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 
 use chrysalis_core::fork::Proof;
@@ -15,17 +16,18 @@ use chrysalis_core::operation::Operation;
 use chrysalis_core::sync::memory::MemoryReplica;
 use chrysalis_core::sync::message::{Carried, Message, Range, RangeContent, Summary};
 use chrysalis_core::sync::node::{Effect, LinkId, Node, NodeConfig};
-use chrysalis_core::sync::replica::{Intake, LogState, Mark, Outcome, Replica, Segment, Tip, Want};
+use chrysalis_core::sync::packed::PackedSegment;
+use chrysalis_core::sync::replica::{Intake, LogState, Mark, Offer, Outcome, Replica, Segment, Tip, Want};
 use chrysalis_core::sync::session::{Opened, Session, Terms};
 use common::{START_MS, open_space, opened};
-use network::{key_of, replica, say};
+use network::{key_of, long_note, replica, say};
 
 const LINK: LinkId = LinkId(1);
 
 /// A node, and a peer that holds a true key and says what it likes.
 struct Host {
     node: Node,
-    replica: MemoryReplica,
+    replica: Watched,
     now_ms: u64,
     closed: Vec<String>,
     said: Vec<Message>,
@@ -36,7 +38,7 @@ impl Host {
     fn new(config: NodeConfig) -> Self {
         let node = Node::new(config, 1);
         let mut host =
-            Self { node, replica: replica(1), now_ms: START_MS, closed: Vec::new(), said: Vec::new(), bytes: 0 };
+            Self { node, replica: Watched::new(1), now_ms: START_MS, closed: Vec::new(), said: Vec::new(), bytes: 0 };
         host.shake_hands();
         host
     }
@@ -64,7 +66,7 @@ impl Host {
     fn step(&mut self) {
         for effect in self.node.step(&mut self.replica, self.now_ms) {
             match effect {
-                Effect::<Infallible>::Send { frame, .. } => {
+                Effect::Send { frame, .. } => {
                     self.bytes += frame.len();
                     self.said.push(Message::decode(&frame).unwrap());
                 }
@@ -125,9 +127,9 @@ fn a_request_that_is_never_answered_ends_and_its_logs_are_free_for_others() {
 #[test]
 fn a_false_tip_of_a_log_leads_to_no_endless_search() {
     let mut host = Host::new(NodeConfig::default());
-    let log = host.replica.own_log();
+    let log = host.replica.inner.own_log();
     for _ in 0..10 {
-        say(&mut host.replica, "words");
+        say(&mut host.replica.inner, "words");
     }
     for round in 0..300u64 {
         host.hear(&summary(vec![LogState { log, count: 11, tip: Tip([round as u8; 16]), cut: None }]));
@@ -191,14 +193,63 @@ fn who_sends_more_than_the_window_before_it_is_read_is_cut_off() {
 }
 
 #[test]
+fn frames_without_bytes_fill_the_window_too() {
+    let mut host = Host::new(NodeConfig::default());
+    for _ in 0..100_000 {
+        host.node.received(LINK, Vec::new());
+    }
+    assert!(host.node.status().inbox_bytes <= 3 * limits::FRAME_BYTES_MAX);
+    host.step();
+    assert_eq!(host.closed, ["over_window"]);
+    assert_eq!(host.node.status().inbox_bytes, 0);
+}
+
+#[test]
+fn small_frames_that_unfold_to_large_messages_are_taken_in_by_parts() {
+    let mut host = Host::new(NodeConfig::default());
+    let (mut author, open) = opened(50);
+    host.hear(&Message::Segments { segments: vec![Carried::Plain(vec![open])], last: false });
+    let large = author.craft(&long_note(&"x".repeat(900 << 10)), |_| {});
+    let packed = Carried::Packed(PackedSegment::pack(&[large]).unwrap());
+    let frame = Message::Segments { segments: vec![packed], last: false }.encode();
+    assert!(frame.len() < 8 << 10, "{} bytes", frame.len());
+    for _ in 0..60 {
+        host.node.received(LINK, frame.clone());
+    }
+    host.step();
+    assert!(host.replica.taken_bytes_max <= 17 << 20, "{} bytes at once", host.replica.taken_bytes_max);
+    assert!(host.replica.taken_bytes_max >= 8 << 20);
+    assert_eq!((host.node.status().inbox_bytes, host.closed), (0, vec![]));
+}
+
+#[test]
+fn who_begins_comparisons_without_end_has_all_logs_read_so_often_and_no_more() {
+    let mut host = Host::new(NodeConfig::default());
+    for seed in 60..160 {
+        let (_, open) = opened(seed);
+        host.hear(&Message::Segments { segments: vec![Carried::Plain(vec![open])], last: false });
+    }
+    host.pass(1_000);
+    host.replica.looks.set(0);
+    let unlisted = Message::Summary(Summary { root: [5; 48], logs: 100, states: None, complete: false }).encode();
+    for _ in 0..20_000 {
+        host.node.received(LINK, unlisted.clone());
+        host.step();
+    }
+    let looks = host.replica.looks.get();
+    assert!(looks < 10_000, "{looks} times");
+    assert_eq!(host.closed, [""; 0]);
+}
+
+#[test]
 fn questions_without_end_get_answers_with_an_end() {
     let mut host = Host::new(NodeConfig::default());
     for _ in 0..50 {
-        let fingerprint = say(&mut host.replica, &"x".repeat(2_000)).fingerprint();
+        let fingerprint = say(&mut host.replica.inner, &"x".repeat(2_000)).fingerprint();
         host.said.clear();
         host.hear(&Message::Find(vec![fingerprint]));
     }
-    let all: Vec<Fingerprint> = host.replica.valid().map(|one| one.operation().fingerprint()).collect();
+    let all: Vec<Fingerprint> = host.replica.inner.valid().map(|one| one.operation().fingerprint()).collect();
     host.bytes = 0;
     for round in 0..3_000 {
         host.node.received(LINK, Message::Find(all.clone()).encode());
@@ -214,11 +265,11 @@ fn questions_without_end_get_answers_with_an_end() {
 fn a_peer_that_acknowledges_nothing_is_sent_one_window() {
     let mut host = Host::new(NodeConfig::default());
     for number in 0..1_500 {
-        say(&mut host.replica, &format!("{number} {}", "x".repeat(1_500)));
+        say(&mut host.replica.inner, &format!("{number} {}", "x".repeat(1_500)));
     }
     host.said.clear();
     host.bytes = 0;
-    let log = host.replica.own_log();
+    let log = host.replica.inner.own_log();
     for _ in 0..5 {
         host.hear(&Message::Want { wants: vec![Want { log, from: 0 }], plain: true });
     }
@@ -261,10 +312,20 @@ fn messages_of_every_kind_full_of_nonsense_leave_bounded_state_behind() {
     assert_eq!(status.links.len() + host.closed.len(), 1);
 }
 
-/// A replica whose disk fails when told to.
-struct Failing {
+/// A replica whose disk fails when told to, and that counts what it is asked.
+struct Watched {
     inner: MemoryReplica,
     fails: bool,
+    /// How often all log states were read.
+    looks: Cell<usize>,
+    /// Bytes of payloads that were offered at once, at most.
+    taken_bytes_max: usize,
+}
+
+impl Watched {
+    fn new(seed: u8) -> Self {
+        Self { inner: replica(seed), fails: false, looks: Cell::new(0), taken_bytes_max: 0 }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -274,7 +335,7 @@ fn sure<T>(answer: Result<T, Infallible>) -> Result<T, DiskFull> {
     answer.map_err(|fault| match fault {})
 }
 
-impl Replica for Failing {
+impl Replica for Watched {
     type Error = DiskFull;
 
     fn space(&self) -> &Space {
@@ -296,6 +357,7 @@ impl Replica for Failing {
         sure(self.inner.position())
     }
     fn states(&self) -> Result<Vec<LogState>, DiskFull> {
+        self.looks.set(self.looks.get() + 1);
         sure(self.inner.states())
     }
     fn state(&self, log: &LogId) -> Result<Option<LogState>, DiskFull> {
@@ -332,12 +394,18 @@ impl Replica for Failing {
         sure(self.inner.agreed(peer))
     }
     fn take(&mut self, intake: Intake) -> Result<Vec<Outcome>, DiskFull> {
+        let payload = |one: &Operation| one.body().map_or(0, |body| body.payload.len());
+        let segments = intake.offers.iter().filter_map(|(_, offer)| match offer {
+            Offer::Segment(segment) => Some(segment.iter().map(payload).sum::<usize>()),
+            Offer::Proof(_) => None,
+        });
+        self.taken_bytes_max = self.taken_bytes_max.max(segments.sum());
         if self.fails { Err(DiskFull) } else { sure(self.inner.take(intake)) }
     }
 }
 
 /// Steps both ends of a link until neither says anything, and lets time pass up to a moment.
-fn run(ends: &mut [(Node, Failing); 2], now_ms: &mut u64, until_ms: u64) -> (usize, Vec<Message>) {
+fn run(ends: &mut [(Node, Watched); 2], now_ms: &mut u64, until_ms: u64) -> (usize, Vec<Message>) {
     let (mut faults, mut said) = (0, Vec::new());
     for _ in 0..2_000 {
         let mut quiet = true;
@@ -367,8 +435,7 @@ fn run(ends: &mut [(Node, Failing); 2], now_ms: &mut u64, until_ms: u64) -> (usi
 
 #[test]
 fn a_full_disk_is_told_counts_for_nothing_and_is_made_up_for() {
-    let end =
-        |seed| (Node::new(NodeConfig::default(), u64::from(seed)), Failing { inner: replica(seed), fails: false });
+    let end = |seed| (Node::new(NodeConfig::default(), u64::from(seed)), Watched::new(seed));
     let (mut ends, mut now_ms) = ([end(1), end(2)], START_MS);
     let nonces = [([1; 32], Some("ws://there:1".to_owned())), ([2; 32], None)];
     for ((node, _), (nonce, dialed)) in ends.iter_mut().zip(nonces) {

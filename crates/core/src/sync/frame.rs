@@ -55,6 +55,15 @@ impl Message {
     }
 }
 
+/// Bytes of the message that a frame holds, as far as it says; never less than its own.
+pub(super) fn unfolded_bytes(frame: &[u8]) -> usize {
+    let claimed = match frame.split_first() {
+        Some((&COMPRESSED, rest)) => Decoder::new(rest).uint(limits::FRAME_BYTES_MAX as u64, "frame (bytes)").ok(),
+        _ => None,
+    };
+    claimed.map_or(0, |bytes| bytes as usize).max(frame.len())
+}
+
 fn check_length(bytes: usize) -> Result<()> {
     if bytes > limits::FRAME_BYTES_MAX {
         return Err(Refusal::TooLarge { what: "frame (bytes)", max: limits::FRAME_BYTES_MAX as u64 });

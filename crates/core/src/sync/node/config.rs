@@ -26,6 +26,9 @@ pub struct NodeConfig {
     pub handshakes_max: usize,
     /// Bytes of frames that wait for a step, over all links. 64 MiB: a step takes all of them, so few ever wait.
     pub inbox_bytes_max: usize,
+    /// Bytes to which the frames may unfold that are read before what they brought is taken in. 16 MiB: a hundred frames
+    /// of an honest peer. A frame of 4 KiB can hold a message of 1 MiB, so what waits for a step would be gigabytes.
+    pub unfolded_bytes_max: usize,
     /// Microseconds for each link that a node which tells everyone lets pass between two tellings. 50: about half of
     /// that is what a telling takes, so a hub of a thousand links tells every 50 ms what came meanwhile, in one frame
     /// for each, and one of ten at once.
@@ -86,6 +89,7 @@ impl Default for NodeConfig {
             links_per_key_max: 2,
             handshakes_max: 256,
             inbox_bytes_max: 64 << 20,
+            unfolded_bytes_max: 16 << 20,
             tell_us: 50,
             fetch_ms: 10_000,
             acknowledge_ms: 30_000,

@@ -128,6 +128,10 @@ impl<R: Replica> Step<'_, R> {
         // Who shows everything, or can't, has found that what changed is not enough.
         let thorough = theirs.complete || theirs.states.is_none();
         let compares = theirs.complete && theirs.states.is_none();
+        if !asked && !compares && !self.may_answer(id, root.logs as usize * STATE_WORK_BYTES) {
+            return Ok(());
+        }
+        let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
         if asked || !compares {
             link.exchange.fruitless = link.exchange.fruitless.saturating_add(1);
         }

@@ -10,6 +10,7 @@ use crate::sync::message::{Credentials, Hello, Message};
 use crate::sync::replica::{Offer, Outcome, Replica};
 use crate::sync::session::{Phase, part};
 
+use super::queued_bytes;
 use super::status::{Effect, LinkId, NodeEvent};
 use super::step::{Parcel, Source, Step, What};
 
@@ -118,8 +119,8 @@ impl<R: Replica> Step<'_, R> {
         link.opening = None;
         link.held_bytes = 0;
         while let Some(frame) = link.held.pop_back() {
-            link.inbox_bytes += frame.len();
-            self.node.inbox_bytes += frame.len();
+            link.inbox_bytes += queued_bytes(&frame);
+            self.node.inbox_bytes += queued_bytes(&frame);
             link.inbox.push_front(frame);
         }
         link.role = role;
@@ -237,7 +238,7 @@ impl<R: Replica> Step<'_, R> {
         if link.session.phase() != Phase::Judging || awaited() {
             return false;
         }
-        link.held_bytes += frame.len();
+        link.held_bytes += queued_bytes(frame);
         if link.held_bytes > limits::FRAME_BYTES_MAX {
             self.part(id, part("over_window", "too much was sent before the handshake ended"));
         } else {

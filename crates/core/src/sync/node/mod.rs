@@ -49,6 +49,9 @@ use words::Words;
 /// Proven logs that a node remembers to have told its peers of.
 const ANNOUNCED_MAX: usize = 4_096;
 
+/// Bytes that a frame takes in a queue beside its own: empty ones are not for nothing.
+const FRAME_EXTRA_BYTES: usize = 64;
+
 /// Forked logs of its own that a replica asks its peers about: one for each accident that it had.
 const OWN_FORKS_MAX: usize = 64;
 
@@ -100,6 +103,11 @@ struct Notes {
 struct Clocks {
     /// After a fault: no offers before this.
     fault_ms: u64,
+}
+
+/// What a frame counts for while it waits.
+fn queued_bytes(frame: &[u8]) -> usize {
+    frame.len() + FRAME_EXTRA_BYTES
 }
 
 impl Node {
@@ -164,7 +172,7 @@ impl Node {
     /// Queues a frame for the next step. A link whose frames take more room than it was promised is closed then.
     pub fn received(&mut self, link: LinkId, frame: Vec<u8>) {
         let Some(at) = self.links.get_mut(&link) else { return };
-        let bytes = frame.len();
+        let bytes = queued_bytes(&frame);
         let link_max = self.config.window_bytes as usize + 2 * limits::FRAME_BYTES_MAX;
         if at.inbox_bytes + bytes > link_max || self.inbox_bytes + bytes > self.config.inbox_bytes_max {
             at.overfull = true;

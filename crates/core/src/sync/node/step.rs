@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::{Fingerprint, LogId, ReplicaKey};
 use crate::member::Space;
 use crate::sync::book::{Source as Known, is_address};
+use crate::sync::frame::unfolded_bytes;
 use crate::sync::gossip::PEERS_MAX;
 use crate::sync::message::{Message, Peer};
 use crate::sync::packed::PackedSegment;
 use crate::sync::replica::{LogState, Offer, Replica};
 use crate::sync::session::{Parting, Phase, Terms, part};
 
-use super::Node;
 use super::link::Link;
 use super::status::{Effect, LinkId, NodeEvent};
+use super::{Node, queued_bytes};
 
 /// From where an offer came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +52,8 @@ pub(super) struct Step<'a, R: Replica> {
     pub(super) terms: Terms,
     pub(super) effects: Vec<Effect<R::Error>>,
     pub(super) offers: Vec<(Source, Parcel)>,
+    /// Bytes to which the frames unfolded that were read since something was last taken in.
+    pub(super) unfolded_bytes: usize,
     /// Log states that were read since something was last taken in.
     pub(super) states: BTreeMap<LogId, Option<LogState>>,
     /// Logs of which something came in this step.
@@ -85,6 +88,7 @@ impl<'a, R: Replica> Step<'a, R> {
             terms,
             effects: Vec::new(),
             offers: Vec::new(),
+            unfolded_bytes: 0,
             states: BTreeMap::new(),
             touched: BTreeSet::new(),
             origins: BTreeMap::new(),
@@ -138,20 +142,29 @@ impl<'a, R: Replica> Step<'a, R> {
     }
 
     /// Reads all frames and offers what they brought. More rounds follow only when a handshake was decided, behind
-    /// which frames wait, or when what came was waited for.
+    /// which frames wait, when what came was waited for, or when it unfolded to more than is held at once.
     fn read_and_take(&mut self) -> Result<(), R::Error> {
         loop {
+            self.unfolded_bytes = 0;
             self.read_frames()?;
-            if self.offers.is_empty() {
+            if self.offers.is_empty() && self.has_room_to_read() {
                 return Ok(());
             }
             self.take()?;
         }
     }
 
+    /// Whether what was read since the last transaction leaves room for one more frame.
+    fn has_room_to_read(&self) -> bool {
+        self.unfolded_bytes < self.node.config.unfolded_bytes_max
+    }
+
     fn read_frames(&mut self) -> Result<(), R::Error> {
         for id in self.node.links.moved() {
-            while let Some(frame) = self.next_frame(id) {
+            while self.has_room_to_read()
+                && let Some(frame) = self.next_frame(id)
+            {
+                self.unfolded_bytes += unfolded_bytes(&frame);
                 if self.must_wait(id, &frame) {
                     continue;
                 }
@@ -168,8 +181,8 @@ impl<'a, R: Replica> Step<'a, R> {
         let now_ms = self.now_ms;
         let link = self.node.links.get_mut(&id).filter(|link| !link.blocked)?;
         let frame = link.inbox.pop_front()?;
-        link.inbox_bytes -= frame.len();
-        self.node.inbox_bytes -= frame.len();
+        link.inbox_bytes -= queued_bytes(&frame);
+        self.node.inbox_bytes -= queued_bytes(&frame);
         link.heard_ms = now_ms;
         link.counters.frames_in += 1;
         link.counters.bytes_in += frame.len() as u64;
