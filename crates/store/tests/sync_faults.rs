@@ -211,3 +211,19 @@ fn proofs_about_strangers_are_kept_while_they_are_few() {
     assert_eq!(outcomes[4_096..], vec![Outcome::Stored(0); 4]);
     assert_eq!(store.proven().unwrap().len(), 4_096);
 }
+
+#[test]
+fn a_proof_of_what_is_known_is_not_even_checked_and_one_that_proves_more_is() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let known = stranger(store.space(), 1);
+    let mut damaged = [known.clone(), stranger(store.space(), 2)];
+    for proof in &mut damaged {
+        proof.left.signature.0[5] ^= 1;
+    }
+    let [again, unknown] = damaged;
+    let offers = [known, again, unknown].map(|proof| (store.replica(), Offer::Proof(Box::new(proof))));
+    let outcomes = take(&store, Intake { offers: offers.into(), ..Intake::default() });
+    assert_eq!(outcomes[..2], [Outcome::Stored(1), Outcome::Stored(0)]);
+    assert!(matches!(outcomes[2], Outcome::Refused(_)));
+}
