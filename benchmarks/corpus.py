@@ -111,7 +111,8 @@ class TopicEmbedder:
             chance.standard_normal(out=noise[place], dtype=numpy.float32)
         topics = self._topics[[seed % _TOPICS for seed in seeds]]
         rows = (topics + _SCATTER * latent) @ self._spread + _NOISE * noise
-        return rows / numpy.linalg.norm(rows, axis=1, keepdims=True)
+        unit: np.ndarray[Any, Any] = rows / numpy.linalg.norm(rows, axis=1, keepdims=True)
+        return unit
 
     def keep(self, texts: Sequence[str]) -> None:
         """Makes these vectors now, so that asking for them later costs nothing."""

@@ -64,7 +64,7 @@ class Agent:
                 for kind, *facts in self._node.step(_now_ms()):
                     await self._do(kind, facts)
                 with suppress(asyncio.TimeoutError):
-                    self._node.received(1, await asyncio.wait_for(self.connection.recv(), self._pause_s()))
+                    self._node.received(1, await asyncio.wait_for(self.connection.recv(decode=False), self._pause_s()))
 
     async def _do(self, kind: str, facts: list[Any]) -> None:
         if kind == "send":

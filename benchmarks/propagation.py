@@ -6,6 +6,7 @@ A hundred thousand replicas take some minutes and 4 GB; `--up-to 10000` leaves t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from time import process_time
 from typing import Annotated, Final
@@ -41,11 +42,13 @@ def main(
 ) -> None:
     """Simulate every size in every mode, and print the table."""
     progress = Console(stderr=True)
-    lines, shown = [], []
+    lines: list[str] = []
+    shown: list[Mapping[str, Propagation]] = []
     for size, seeds in _SEEDS.items():
         if size > up_to:
             continue
-        runs, seconds = {}, 0.0
+        runs: dict[str, Propagation] = {}
+        seconds = 0.0
         for mode in _MODES:
             progress.print(f"[dim]{size:,} replicas, {mode}[/]")
             started = process_time()
@@ -66,7 +69,7 @@ def main(
         (_DOCS / "images" / "propagation.svg").write_text(plot.draw(shown), encoding="utf-8")
 
 
-def _line(runs: dict[Mode, Propagation], seeds: int, seconds: float) -> str:
+def _line(runs: Mapping[str, Propagation], seeds: int, seconds: float) -> str:
     gossip = runs["gossip"]
     complete = all(run.complete == run.seeds for run in runs.values())
     cells = [

@@ -60,8 +60,8 @@ def race(ours: Callable[[], object], yardstick: Callable[[], object], *, rounds:
     gc.collect()
     gc.freeze()
     for number in range(rounds):
-        order = list(contestants) if number % 2 == 0 else list(reversed(contestants))
-        for name in order:
+        order = list(contestants)
+        for name in order if number % 2 == 0 else reversed(order):
             times[name].append(_timed(contestants[name], calls))
     gc.unfreeze()
     return Race(Timing(tuple(times["ours"])), Timing(tuple(times["yardstick"])))

@@ -95,13 +95,13 @@ _Run = tuple[float, list[float]]
 
 
 def _threads_row(ours: Sequence[_Run], theirs: Sequence[_Run]) -> Row:
-    figures = [
+    here, raw = (
         rate(median(per_second for per_second, _ in runs), _p99([taken for _, each in runs for taken in each]))
         for runs in (ours, theirs)
-    ]
+    )
     ratio = median(one[0] / other[0] for one, other in zip(ours, theirs, strict=True))
-    met = figures[0].value >= 10_000
-    return Row("remember from 16 threads", *figures, "raw, group commit", ratio, "10,000/s", met)
+    met = here.value >= 10_000
+    return Row("remember from 16 threads", here, raw, "raw, group commit", ratio, "10,000/s", met)
 
 
 def _p99(taken: Sequence[float]) -> float:
@@ -177,19 +177,20 @@ def processes(ground: Ground) -> list[Row]:
     seconds = 1.0 if ground.quick else 4.0
     ours = _from_processes("ours", ground.new("shared-ours"), seconds)
     raw = _from_processes("raw", ground.new("shared-raw.db"), seconds)
-    fair = [Figure(min(counts) / mean(counts), "of mean") for counts, _ in (ours, raw)]
-    waits = [Figure(longest, "s") for _, longest in (ours, raw)]
+    fair, raw_fair = (Figure(min(counts) / mean(counts), "of mean") for counts, _ in (ours, raw))
+    waits, raw_waits = (Figure(longest, "s") for _, longest in (ours, raw))
     together = f"together {sum(ours[0]) / seconds:,.0f}/s, raw {sum(raw[0]) / seconds:,.0f}/s"
     against = "raw, busy_timeout"
     return [
-        Row("8 processes: slowest", *fair, against, None, "0.5 of the mean", fair[0].value >= 0.5, together),
+        Row("8 processes: slowest", fair, raw_fair, against, None, "0.5 of the mean", fair.value >= 0.5, together),
         Row(
             "8 processes: longest wait",
-            *waits,
+            waits,
+            raw_waits,
             against,
-            waits[0].value / waits[1].value,
+            waits.value / raw_waits.value,
             "0.5 s",
-            waits[0].value <= 0.5,
+            waits.value <= 0.5,
         ),
     ]
 

@@ -63,7 +63,7 @@ class Measured:
         return [asdict(row) for row in self.rows]
 
 
-def _by_category(rows: Sequence[Answered]) -> dict[str, dict[str, float]]:
+def _by_category(rows: Sequence[Answered]) -> dict[str, dict[str, Any]]:
     categories: dict[str, list[Mapping[str, float]]] = {}
     for row in rows:
         categories.setdefault(row.category, []).append(row.scores)
@@ -112,7 +112,7 @@ def ask(system: System, conversation: Conversation, embedder: SharedEmbedder | N
 
     Where conversations are pooled, sessions are ranked among those of the question's own conversation.
     """
-    rows = []
+    rows: list[Answered] = []
     for part in conversation.parts or (conversation,):
         thread_of = {item.id: item.thread for item in part.items}
         rows.extend(_ask(system, question, thread_of, embedder) for question in part.questions if question.relevant)

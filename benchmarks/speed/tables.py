@@ -58,7 +58,7 @@ def stages(run: Mapping[str, Any]) -> str:
 
 def lag(run: Mapping[str, Any]) -> str:
     """From remembered to recallable."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for size, told in run["sizes"].items():
         rows.extend((f"{int(size):,}", name, _time(one["p50"]), _time(one["p99"])) for name, one in told["lag"].items())
     return _table(("memories", "found by", "p50", "p99"), rows)
