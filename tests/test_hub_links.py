@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -23,6 +24,9 @@ from chrysalis_memory.network import SyncConfig
 from hub_process import WITHIN_S, hub_process
 from memory_cases import contents, eventually
 from network_cases import Line
+
+LINKS = 1_000
+FILES_MIN = 2_500
 
 
 @contextmanager
@@ -348,6 +352,64 @@ def test_a_hub_keeps_a_hundred_links_and_what_one_says_reaches_all(tmp_path):
         assert linked.linked() == 100
         client = stack.enter_context(hub.client())
         assert eventually(lambda: client.get("/v1/status").json()["links"] == 101, WITHIN_S)
+
+
+@pytest.fixture
+def many_files():
+    """Room for a thousand sockets in this process and those that it starts."""
+    resource = pytest.importorskip("resource", reason="this system counts open files otherwise")
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < FILES_MIN:
+        pytest.skip(f"a hub with a thousand links needs {FILES_MIN} open files, and this system allows {most}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))
+
+
+@contextmanager
+def light_agents(folder, url, count):
+    """So many that are let in and hold their links; what it yields says how many do. See `light_agents.py`."""
+    command = [sys.executable, str(Path(__file__).with_name("light_agents.py")), str(folder), url, str(count)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def linked():
+        process.stdin.write("\n")
+        process.stdin.flush()
+        return int(process.stdout.readline())
+
+    try:
+        assert process.stdout.readline() == "linked\n"
+        yield linked
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_thousand_live_links_hold_what_one_says_arrives_and_the_hub_is_well_and_ends_well(tmp_path):
+    # Whole replicas on the first links and on the last ones; between them those that hold a link and nothing else.
+    flags = ("--open-space", "--space", "bench", "--set", "arrivals_per_s=100000", "--set", "handshakes_max=2000")
+    with ExitStack() as stack:
+        hub = stack.enter_context(hub_process(tmp_path / "hub", *flags, "--set", "silence_s=600"))
+        client = stack.enter_context(hub.client())
+        ada = stack.enter_context(
+            ChrysalisMemory(tmp_path / "ada", space="bench", peers=[hub.links], agent_id="ada", embedder="none")
+        )
+        first = stack.enter_context(crowd(tmp_path / "first", hub.links, 25, processes=1))
+        light = [
+            stack.enter_context(light_agents(tmp_path / name, hub.links, LINKS // 2 - 25)) for name in ("one", "other")
+        ]
+        last = stack.enter_context(crowd(tmp_path / "last", hub.links, 24, processes=1))
+        assert eventually(lambda: client.get("/v1/status").json()["links"] == LINKS, WITHIN_S)
+        assert client.get("/health").json()["status"] == "well"
+        ada.remember("said to everyone")
+        for whole in (first, last):
+            whole.until_all_have(1)
+        assert client.get("/health").json()["status"] == "well"
+        assert f"\nchrysalis_hub_links {LINKS}\n" in client.get("/metrics").text
+        assert [linked() for linked in light] == [LINKS // 2 - 25] * 2
+        assert (first.linked(), last.linked()) == (25, 24)
+        assert hub.stop() == 0
 
 
 def test_more_links_than_the_bound_are_turned_away_and_the_rest_go_on(tmp_path):
