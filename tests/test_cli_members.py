@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from chrysalis_memory import ChrysalisMemory
 from cli_cases import at_terminal, needs_terminal
+from memory_cases import eventually
 
 
 @pytest.fixture
@@ -41,9 +43,7 @@ def test_who_joins_brings_memories_along_and_needs_no_token_again(chrysalis, tea
 
 
 def test_joining_calls_the_addresses_of_the_token(chrysalis, team, tmp_path):
-    from chrysalis_memory import ChrysalisMemory
-
-    with ChrysalisMemory(team, agent_id="founder", embedder="none", listen="127.0.0.1:0") as founder:
+    with listening(team) as founder:
         founder.remember("said before you came", id="before")
         address = founder.status().address
         token = founder.invite(urls=[address, "ws://127.0.0.1:9"])
@@ -52,6 +52,50 @@ def test_joining_calls_the_addresses_of_the_token(chrysalis, team, tmp_path):
     assert told["calls"][address].startswith("exchanged")
     assert told["calls"]["ws://127.0.0.1:9"].startswith("not reached")
     assert chrysalis("show", "before", "--store", mine, "--json").json["content"] == "said before you came"
+
+
+def listening(folder):
+    return ChrysalisMemory(folder, agent_id="founder", embedder="none", listen="127.0.0.1:0")
+
+
+def test_a_token_that_was_taken_back_is_said_to_be_void_and_the_store_joins_again_by_another(chrysalis, team, tmp_path):
+    mine = str(tmp_path / "mine")
+    chrysalis("remember", "I was alone", "--id", "alone", "--store", mine)
+    with listening(team) as founder:
+        address = founder.status().address
+        void, good = founder.invite(urls=[address]), founder.invite(urls=[address])
+        founder.revoke(void)
+        refused = chrysalis("join", void, "--store", mine, "--json")
+        assert (refused.code, refused.out, refused.error["code"]) == (4, "", "not_allowed")
+        assert "taken back" in refused.error["message"]
+        assert "new token" in refused.error["hint"]
+        # Offline nobody can know it.
+        assert chrysalis("join", void, "--store", mine, "--offline").code == 0
+        assert chrysalis("remember", "and still was", "--id", "still", "--store", mine).code == 0
+        joined = chrysalis("join", good, "--store", mine, "--json")
+        assert (joined.code, joined.json["exchanged"]) == (0, True)
+        assert eventually(lambda: None not in founder.get_many(["alone", "still"]), 60)
+    assert chrysalis("show", "still", "--store", mine, "--json").json["content"] == "and still was"
+
+
+def test_an_address_of_another_space_is_said_and_one_that_is_away_is_no_failure(chrysalis, team, tmp_path):
+    with listening(str(tmp_path / "other")) as other:
+        elsewhere = other.status().address
+        token = token_of(chrysalis, team, "--url", elsewhere).strip()
+        refused = chrysalis("join", token, "--store", str(tmp_path / "astray"), "--json")
+        assert (refused.code, refused.error["code"]) == (4, "wrong_space")
+    away = token_of(chrysalis, team, "--url", "ws://127.0.0.1:9").strip()
+    told = chrysalis("join", away, "--store", str(tmp_path / "mine"), terminal=True)
+    assert told.code == 0
+    assert "not reached" in told.out
+    assert "goes out when one of them is reached" in told.out
+
+
+def test_a_token_that_has_expired_makes_no_member(chrysalis, team, tmp_path):
+    token = token_of(chrysalis, team, "--expires", "0.001s").strip()
+    refused = chrysalis("join", token, "--store", str(tmp_path / "mine"), "--json")
+    assert (refused.code, refused.error["code"]) == (4, "invitation_expired")
+    assert "administrator" in refused.error["hint"]
 
 
 def test_members_are_listed_and_removed_by_the_beginning_of_their_key(chrysalis, team, tmp_path):

@@ -179,6 +179,9 @@ def test_a_token_that_was_taken_back_lets_nobody_else_in_at_the_hub_or_at_a_peer
             with pytest.raises(NotAllowed, match="taken back"):
                 late.sync_once(address)
         assert late.get(notice.id) is None
+        with ChrysalisMemory(tmp_path / "late", sync=True, embedder="none") as linked:
+            assert eventually(lambda: linked.status().refused is not None, WITHIN_S)
+            assert "taken back" in linked.status().refused
         # Who had come in before goes on.
         after = ada.remember("after")
         with ChrysalisMemory(hub.store, embedder="none") as kept:

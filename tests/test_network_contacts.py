@@ -38,6 +38,29 @@ def test_the_reason_of_an_end_is_kept_unless_it_was_wished_for():
     assert peer.last_error is None
 
 
+REFUSED = {"link": 1, "key": None, "code": "not_allowed", "why": "the invitation was taken back"}
+
+
+def test_who_lets_this_replica_in_nowhere_is_named_until_somebody_does():
+    contacts, url = Contacts(), "wss://hub.example:4444"
+    assert contacts.refused is None
+    # Once: what says the same again is no news.
+    assert [contacts.shut_out(url, REFUSED) for _ in range(2)] == [True, False]
+    assert contacts.refused == f"{url}: the invitation was taken back"
+    [peer] = contacts.peers([], [url], {}, {})
+    assert peer.last_error == "the invitation was taken back"
+    ready(contacts)
+    assert contacts.refused is None
+
+
+def test_whom_this_replica_refuses_itself_or_who_called_it_is_no_refusal_of_it():
+    contacts = Contacts()
+    assert not contacts.shut_out(None, REFUSED)
+    assert not contacts.shut_out("wss://hub.example:4444", REFUSED | {"key": KEY})
+    assert not contacts.shut_out("wss://hub.example:4444", REFUSED | {"code": "timeout"})
+    assert contacts.refused is None
+
+
 def test_strangers_by_the_thousand_take_no_more_room_than_there_is():
     contacts = Contacts()
     for number in range(10_000):

@@ -265,6 +265,7 @@ _CLASS_BY_CODE |= {
     "role_lacking": NotAllowed,
     "removed": NotAllowed,
     "invitation_expired": NotAllowed,
+    "invitation_revoked": NotAllowed,
     "passphrase_wrong": StoreEncrypted,
     "encryption_not_built": StoreEncrypted,
     "store_plain": StoreError,

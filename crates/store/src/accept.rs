@@ -14,7 +14,9 @@ use rusqlite::Connection;
 
 use crate::again::Lost;
 use crate::error::StoreError;
+use crate::joining_again::OwnCuts;
 use crate::turn::Turn;
+use crate::view::may_move_cuts;
 use crate::writer::TransactionState as _;
 
 /// Headers kept of the void branches of one log: what honest operations depend on is far less.
@@ -67,7 +69,12 @@ impl Turn {
             Err(AdmitError::Fault(fault)) => Err(fault),
             Ok(Admission::Waiting(missing)) => Ok(Accepted::Waiting(missing)),
             Ok(Admission::Admitted(verified)) => {
+                let judges = verified.iter().any(may_move_cuts);
+                let before = if judges { self.own_cuts(connection)? } else { OwnCuts::new() };
                 self.views(connection).take_in_run(&verified)?;
+                if judges {
+                    self.lose_uninvited(connection, &before)?;
+                }
                 self.note_who_saw_void(connection, &verified)?;
                 for operation in words {
                     self.take_words(connection, operation)?;
@@ -191,7 +198,7 @@ impl Turn {
     }
 
     /// What the own branch of a log said from a place on.
-    fn said_since(&self, connection: &Connection, cut: &Cut) -> Result<Vec<Lost>, StoreError> {
+    pub(crate) fn said_since(&self, connection: &Connection, cut: &Cut) -> Result<Vec<Lost>, StoreError> {
         let tables = self.views(connection).tables;
         let Some((number, _, _)) = tables.find_log(&cut.log)? else { return Ok(Vec::new()) };
         let sql = "SELECT position FROM operation WHERE log = ?1 AND sequence >= ?2 AND payload IS NOT NULL";

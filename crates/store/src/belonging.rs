@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use crate::connection::{ConnectionOptions, open_reader};
 use crate::edit::Edit;
 use crate::error::StoreError;
+use crate::joining_again::is_another_way_in;
 use crate::ledger::{Tables, damaged};
 use crate::saying::create_again;
 use crate::schema::{self, FORMAT};
@@ -53,11 +54,33 @@ impl Belonging {
             None if options.closed => founded(kept.as_ref(), options, key)?,
             None => opened(kept.as_ref(), name)?,
         };
-        // A token for the space that is kept already says nothing new.
-        let token = options.invite.as_ref().filter(|_| kept.as_ref() != Some(&space));
-        let used = token.map(|token| accept(token, &key, (options.clock)())).transpose()?;
+        let now_ms = (options.clock)();
+        let used = match &options.invite {
+            Some(token) if kept.as_ref() != Some(&space) || says_more(database, options, &space, key, token)? => {
+                Some(accept(token, &key, now_ms)?)
+            }
+            _ => None,
+        };
         Ok(Self { kept, space, used })
     }
+
+    /// The grant by which a store that belongs already joins once more.
+    pub(crate) fn joins_again(&self) -> Option<&UsedGrant> {
+        self.used.as_ref().filter(|_| self.kept.as_ref() == Some(&self.space))
+    }
+}
+
+/// Whether a token for the space that is kept already says something new.
+fn says_more(
+    database: &Path,
+    options: &StoreOptions,
+    space: &Space,
+    key: ReplicaKey,
+    token: &Token,
+) -> Result<bool, StoreError> {
+    let reader = open_reader(database, FORMAT, &options.connection)?;
+    let tables = Tables { connection: &reader, space: space.id() };
+    is_another_way_in(&Views { tables, space, now_ms: (options.clock)(), memo: Default::default() }, token, &key)
 }
 
 /// The space of this database; none when there is no database yet.

@@ -170,6 +170,9 @@ impl StoreError {
             Self::Refused("role_lacking" | "removed" | "invitation_expired", _) => {
                 "Ask an administrator of the space for an invitation; `chrysalis members` shows who is one."
             }
+            Self::Refused("invitation_revoked", _) => {
+                "Ask an administrator for a new token, and join again by it: what was said here comes along."
+            }
             Self::Refused("space_open", _) => {
                 "Found a closed space with `closed=True` or `chrysalis found`, then invite."
             }

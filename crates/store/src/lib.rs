@@ -20,6 +20,7 @@ mod faded;
 mod folder;
 mod indexes;
 mod invitations;
+mod joining_again;
 pub mod ledger;
 mod members;
 mod peers;

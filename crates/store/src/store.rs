@@ -158,7 +158,10 @@ impl Store {
         let shared = Arc::clone(writer.shared());
         let readers = Readers::new(&path, FORMAT, options.connection.clone());
         // A look first: opening a store that needs nothing must not wait for those who write to it.
-        let settled = settled_mark(&*readers.get()?, &shared, &path)?;
+        let settled = match belonging.joins_again() {
+            Some(_) => None,
+            None => settled_mark(&*readers.get()?, &shared, &path)?,
+        };
         let (mark, brought) = match settled {
             Some(mark) => (mark, 0),
             None => writer.run_here(|connection, turn| {
@@ -424,9 +427,14 @@ fn settle_own_log(
         Some(head) if head.facts.replica != key => {
             return Err(StoreError::Key("the key file belongs to another store".to_owned()));
         }
+        Some(_) if belonging.joins_again().is_some() => true,
         // A log that forked is continued by nobody; see `Turn::say`.
         Some(_) => schema::meta(connection, "binding")?.as_ref() == Some(&bound),
     };
+    if let Some(used) = belonging.joins_again().filter(|_| continues) {
+        turn.join_again(connection, used)?;
+        return schema::set_meta(connection, "binding", &bound);
+    }
     if continues {
         return Ok(());
     }

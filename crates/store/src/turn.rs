@@ -151,6 +151,16 @@ impl Turn {
         }
     }
 
+    /// Whether the own log has forked or its membership has ended.
+    pub(crate) fn is_void(&self) -> bool {
+        self.void
+    }
+
+    /// Reads the own log's head anew, after something may have changed what counts of it.
+    pub(crate) fn read_head(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.rollback_to_savepoint(connection)
+    }
+
     /// The own log's head.
     pub fn head(&self) -> Option<&Head> {
         self.own.as_ref().map(|(_, head)| head)
@@ -220,16 +230,22 @@ impl Turn {
     /// followed by a new epoch.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] with `removed` when this replica's membership has ended.
+    /// [`StoreError::Refused`] with `removed` when this replica's membership has ended, with `invitation_revoked` when
+    /// the invitation by which it came does not hold.
     pub(crate) fn continue_log(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let removed = self.void && self.is_removed(connection)?;
         if !removed && (self.void || self.is_behind()) {
             let used = crate::belonging::kept_grant(connection)?;
             self.open_epoch(connection, used)?;
         }
-        if self.void {
+        if removed {
             let what = "this replica was removed from the space: what it says counts nowhere any more".to_owned();
             return Err(StoreError::Refused("removed", what));
+        }
+        if self.void {
+            let what = "the invitation by which this replica joined was taken back, and what it says counts nowhere: \
+                        join again with a new one";
+            return Err(StoreError::Refused("invitation_revoked", what.to_owned()));
         }
         Ok(())
     }
@@ -252,6 +268,21 @@ impl Turn {
     /// An opening is dated when its grant was used. A later epoch shows the same grant and the same time: the
     /// invitation was used before it expired, and that has not changed.
     pub fn open_epoch(&mut self, connection: &Connection, used: Option<UsedGrant>) -> Result<(), StoreError> {
+        note_all_unseen(connection)?;
+        self.open(connection, used)
+    }
+
+    /// As [`Turn::open_epoch`], but the opening depends on nothing that came before: whoever has nothing of this replica
+    /// can admit it by itself. What comes next depends on all that.
+    pub(crate) fn open_alone(&mut self, connection: &Connection, used: UsedGrant) -> Result<(), StoreError> {
+        connection.execute("DELETE FROM unseen", [])?;
+        self.open(connection, Some(used))?;
+        note_all_unseen(connection)?;
+        connection.execute("DELETE FROM unseen WHERE log = (SELECT number FROM log WHERE own = 1)", [])?;
+        Ok(())
+    }
+
+    fn open(&mut self, connection: &Connection, used: Option<UsedGrant>) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
         let (replica, epoch) = (shared.key.public(), Epoch(shared.random()?));
         let at_ms = used.as_ref().map_or_else(|| (shared.clock)(), |used| used.at_ms);
@@ -259,10 +290,6 @@ impl Turn {
         let open = Open { space: shared.space.clone(), replica, epoch, grant };
         let role = self.granted_role(connection, &open, at_ms)?;
         connection.execute("UPDATE log SET own = 0 WHERE own = 1", [])?;
-        connection.execute_batch(
-            "INSERT OR REPLACE INTO unseen
-                 SELECT log, max(sequence), position FROM operation GROUP BY log",
-        )?;
         let id = open.log();
         let mut head = Head::unopened(id, LogFacts { replica, epoch, role });
         let draft = self.draft(connection, Payload::Open(Box::new(open)), None)?;
@@ -283,6 +310,12 @@ impl Turn {
         let facts = tables.log(&known.log)?.map(|facts| (facts.replica, facts.role));
         Ok(open.role(at_ms, facts)?)
     }
+}
+
+/// A new log has named nothing yet.
+fn note_all_unseen(connection: &Connection) -> Result<(), StoreError> {
+    let sql = "INSERT OR REPLACE INTO unseen SELECT log, max(sequence), position FROM operation GROUP BY log";
+    Ok(connection.execute_batch(sql)?)
 }
 
 /// What an operation of this kind does, as a verb.

@@ -59,7 +59,7 @@ impl Store {
             }
             Ok(())
         });
-        if matches!(&written, Err(StoreError::Refused("removed", _))) {
+        if matches!(&written, Err(StoreError::Refused("removed" | "invitation_revoked", _))) {
             return Ok(());
         }
         if written.is_err() {

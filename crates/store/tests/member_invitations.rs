@@ -54,7 +54,7 @@ fn an_invitation_that_was_taken_back_unused_lets_nobody_in() {
     remember(&late, "m", "said before it heard");
     ground.agree(&[&founder, &ada, &late]);
     assert_eq!((content(&founder, "m"), content(&ada, "m"), content(&late, "m")), (None, None, None));
-    assert_eq!((late.role().unwrap(), code(try_remember(&late, "n", "no more"))), (None, "removed"));
+    assert_eq!((late.role().unwrap(), code(try_remember(&late, "n", "no more"))), (None, "invitation_revoked"));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -19,19 +20,20 @@ from chrysalis_memory.cli.output import (
     console,
     counted,
     for_people,
+    in_markup,
     local,
     print_json,
     print_row,
     printable,
     say,
 )
-from chrysalis_memory.errors import ChrysalisError
+from chrysalis_memory.errors import ChrysalisError, NotAllowed
 from chrysalis_memory.records import Invitation, Member, iso
 from chrysalis_memory.validation import Validation
 
 PANEL: Final = "Share"
 
-_CALL_S: Final = 30.0
+_CALL_S: Final = 15.0
 _ID_CHARACTERS: Final = 64
 _KEY_CHARACTERS: Final = 16  # of a key, where a whole one would fill the line
 
@@ -150,7 +152,8 @@ def join(
 ) -> None:
     """Join a space by a token. Memories that are here come along: they are said again there, without their history.
 
-    Then the addresses that the token names are called once, and both sides exchange what they have.
+    Then the addresses that the token names are called once, and both sides exchange what they have. A store that is let
+    in nowhere, because its token was taken back, joins again by another one.
 
     [bold]Examples[/bold]
 
@@ -159,19 +162,40 @@ def join(
       chrysalis join --store mine - < token
     """
     with open_to_enter(store, invite=_told(token)) as memory:
-        calls = {} if offline else {url: _call(memory, url) for url in memory.peers()}
+        calls = [] if offline else [_call(memory, url) for url in memory.peers()]
+        _must_be_in(calls)
         _tell_entered(memory, "joined", as_json=json, calls=calls)
 
 
-def _call(memory: ChrysalisMemory, url: str) -> str:
-    """What came of exchanging with an address. One that is away now will be called again by whoever syncs later."""
+@dataclass(frozen=True)
+class _Call:
+    """What came of calling an address."""
+
+    url: str
+    outcome: str
+    exchanged: bool = False
+    refusal: NotAllowed | None = None
+
+
+def _call(memory: ChrysalisMemory, url: str) -> _Call:
+    """Exchanges with an address. One that is away now will be called again by whoever syncs later."""
     try:
-        return f"exchanged, {counted(memory.sync_once(url, timeout=_CALL_S).stored, 'operation')} came"
+        came = memory.sync_once(url, timeout=_CALL_S).stored
+        return _Call(url, f"exchanged, {counted(came, 'operation')} came", exchanged=True)
+    except NotAllowed as error:
+        return _Call(url, f"refused: {error}", refusal=error)
     except (ChrysalisError, ValueError) as error:
-        return f"not reached: {error}"
+        return _Call(url, f"not reached, and will be called again: {error}")
 
 
-def _tell_entered(memory: ChrysalisMemory, what: str, *, as_json: bool, calls: Mapping[str, str] | None = None) -> None:
+def _must_be_in(calls: list[_Call]) -> None:
+    """A refusal is the answer, unless another address let this store in. One that nobody answered is no refusal."""
+    refusals = [call.refusal for call in calls if call.refusal is not None]
+    if refusals and not any(call.exchanged for call in calls):
+        raise refusals[0]
+
+
+def _tell_entered(memory: ChrysalisMemory, what: str, *, as_json: bool, calls: Sequence[_Call] = ()) -> None:
     if as_json:
         print_json(
             {
@@ -180,20 +204,23 @@ def _tell_entered(memory: ChrysalisMemory, what: str, *, as_json: bool, calls: M
                 "key": memory.public_key,
                 "brought_along": memory.brought_along,
                 "peers": memory.peers(),
-                "calls": dict(calls or {}),
+                "calls": {call.url: call.outcome for call in calls},
+                "exchanged": any(call.exchanged for call in calls),
             }
         )
         return
     if not for_people():
         print_row(memory.public_key, memory.role, memory.space, memory.brought_along)
-        for url, outcome in (calls or {}).items():
-            print_row(url, outcome)
+        for call in calls:
+            print_row(call.url, call.outcome)
         return
-    say(f"{what} {printable(memory.space)} as its {memory.role}")
+    say(f"{what} {in_markup(memory.space)} as its {memory.role}")
     if memory.brought_along:
         say(f"{counted(memory.brought_along, 'memory')} came along, said anew without their history")
-    for url, outcome in (calls or {}).items():
-        say(f"{printable(url)}: {printable(outcome)}")
+    for call in calls:
+        say(f"{in_markup(call.url)}: {in_markup(call.outcome)}")
+    if calls and not any(call.exchanged for call in calls):
+        say("what is said here goes out when one of them is reached")
 
 
 def members(*, store: Store = None, json: Json = False) -> None:

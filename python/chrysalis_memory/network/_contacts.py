@@ -17,6 +17,11 @@ _CONTACTS_MAX: Final = 4_096
 # These ends are nobody's failure.
 _WISHED: Final = frozenset({"closed", "enough", "bye"})
 
+NOT_LET_IN: Final = frozenset({"not_allowed", "wrong_space"})
+"""Codes of replicas that let nobody in who is no member of their space."""
+
+_REFUSALS_MAX: Final = 64
+
 
 @dataclass
 class _Contact:
@@ -32,10 +37,33 @@ class Contacts:
     def __init__(self) -> None:
         self._by_key: OrderedDict[str, _Contact] = OrderedDict()
         self._of_link: dict[int, str] = {}
+        self._refusals: dict[str, str] = {}
+        self._is_in = False
+
+    @property
+    def refused(self) -> str | None:
+        """Why those who were called let this replica in nowhere; None when nobody said so, or somebody let it in."""
+        if self._is_in or not self._refusals:
+            return None
+        return "; ".join(f"{url}: {why}" for url, why in sorted(self._refusals.items()))
+
+    def shut_out(self, url: str | None, facts: Mapping[str, Any]) -> bool:
+        """Whether this end of a link says, for the first time, that whoever was called does not let this replica in.
+        Who was dialed speaks first then, so its key was never proven.
+        """
+        if url is None or facts["key"] is not None or facts["code"] not in NOT_LET_IN:
+            return False
+        why = str(facts["why"])
+        is_news = self._refusals.get(url) != why
+        self._refusals[url] = why
+        while len(self._refusals) > _REFUSALS_MAX:
+            del self._refusals[next(iter(self._refusals))]
+        return is_news
 
     def heard(self, name: str, facts: Mapping[str, Any]) -> None:
         """An event of the node."""
         if name == "ready":
+            self._is_in = True
             self._of_link[facts["link"]] = facts["key"]
             contact = self._contact(facts["key"])
             contact.role, contact.heard, contact.error = facts["role"], _now(), None
@@ -67,7 +95,8 @@ class Contacts:
         """Everyone: those linked, then addresses that are wanted and not linked."""
         linked = [self._linked(link, lags) for link in links]
         there = {peer.url for peer in linked if peer.connected}
-        return (*linked, *(_absent(url, errors.get(url)) for url in wanted if url not in there))
+        absent = ((url, errors.get(url) or self._refusals.get(url)) for url in wanted if url not in there)
+        return (*linked, *(_absent(url, error) for url, error in absent))
 
     def _linked(self, link: Mapping[str, Any], lags: Mapping[str, int]) -> PeerStatus:
         key = link["key"]
@@ -87,7 +116,7 @@ class Contacts:
         )
 
 
-def _absent(url: str, error: Exception | None) -> PeerStatus:
+def _absent(url: str, error: Exception | str | None) -> PeerStatus:
     return PeerStatus(
         url=url,
         key=None,

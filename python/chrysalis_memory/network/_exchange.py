@@ -19,7 +19,11 @@ AT_ONCE: Final[dict[str, Any]] = {"notes_ms": 1}
 """Settings of a node that does not live long: acknowledgements are written down without waiting for company."""
 
 # The other side's reasons to end a link, as errors of ours.
-_NOT_ALLOWED: Final = frozenset({"not_allowed", "wrong_space", "too_many"})
+_HINTS: Final = {
+    "not_allowed": "Ask an administrator for a new token, and join again by it: what was said here comes along.",
+    "wrong_space": "Look at the address: another space is kept there.",
+    "too_many": "Try again when others have hung up.",
+}
 
 
 class Agreement:
@@ -50,8 +54,8 @@ class Agreement:
         """Why it came to no agreement."""
         code, why = self.closed or ("closed", "the connection ended")
         said = f"{where} ended the exchange: {why}"
-        if code in _NOT_ALLOWED:
-            return NotAllowed(said, code=code)
+        if code in _HINTS:
+            return NotAllowed(said, code=code, hint=_HINTS[code])
         if code in {"closed", "lost", "bye"}:
             return LinkClosed(said, url=where)
         return PeerMisbehaved(said, code=code, url=where)

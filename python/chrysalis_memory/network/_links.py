@@ -42,7 +42,7 @@ class Links:
         self._unread: Counter[int] = Counter()
         self._unread_bytes = 0
         self._paused: set[int] = set()
-        self._dialed: set[int] = set()
+        self._dialed: dict[int, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.calling = 0
         self._keys: dict[str, str] = {}
@@ -64,12 +64,16 @@ class Links:
         link = self._open.get(number)
         return None if link is None else link.source
 
+    def dialed(self, number: int | None) -> str | None:
+        """The address that was called for this link; None when the other side called."""
+        return None if number is None else self._dialed.get(number)
+
     async def serve(self, link: WebSocketLink, dialed: str | None = None) -> None:
         """Lives as long as the link does."""
         number = next(self._numbers)
         self._open[number] = link
         if dialed is not None:
-            self._dialed.add(number)
+            self._dialed[number] = dialed
         self.counts["dialed" if dialed else "accepted"] += 1
         trusted = self._keys.get(dialed) if dialed else None
         self._tell(("opened", number, secrets.token_bytes(32), dialed, trusted))
@@ -77,7 +81,7 @@ class Links:
             await link.frames(lambda frame: self._took(number, frame))
         finally:
             del self._open[number]
-            self._dialed.discard(number)
+            self._dialed.pop(number, None)
             self._paused.discard(number)
             self._tell(("closed", number))
 

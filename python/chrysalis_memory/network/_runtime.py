@@ -422,6 +422,8 @@ class Network:
 
     def _happened(self, name: str, facts: Mapping[str, Any]) -> None:
         self._contacts.heard(name, facts)
+        if name == "closed":
+            self._look_at_refusal(facts)
         self._counts[name] += facts.get("count", 1) if name == "stored" else 1
         if name == "stored":
             self._wake_memory()
@@ -431,6 +433,13 @@ class Network:
             self._on_event(name, facts)
         except Exception as error:  # noqa: BLE001 - what others do with an event must not end the network
             _log.warning("an event of the network was not taken: %s", error)
+
+    def _look_at_refusal(self, facts: Mapping[str, Any]) -> None:
+        url = self._links.dialed(facts["link"])
+        # Whoever asked for one exchange is told by its error.
+        if self._contacts.shut_out(url, facts) and not self._only:
+            # The words are the other side's: they stay on one line.
+            _log.warning("%s does not let this replica in: %r", url, facts["why"])
 
     def _wake_memory(self) -> None:
         memory = self._memory()
@@ -458,6 +467,7 @@ class Network:
             held=self._pace.held,
             next_contact=None if next_s is None else datetime.fromtimestamp(next_s, timezone.utc),
             last_error=self._last_error,
+            refused=self._contacts.refused,
             counters=self.counters(),
         )
 

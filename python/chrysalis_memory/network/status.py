@@ -82,6 +82,10 @@ class SyncStatus:
     last_error: str | None
     """The last fault of this store or of the network's own."""
 
+    refused: str | None = None
+    """Who was called and does not let this replica in, and why: its invitation was taken back, say, or its membership
+    has ended. None when nobody said so since the network was started, or somebody let it in."""
+
     counters: Mapping[str, int] = field(default_factory=dict)
     """What happened since the network was started."""
 

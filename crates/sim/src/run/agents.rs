@@ -143,7 +143,7 @@ impl Run {
                 in_memory::perform(memory, deed, &mut self.random, now_ms).map(|()| true).or_else(tolerated)
             }
             Kept::Store(stored) => stored.perform(deed).map(|()| true).or_else(|error| match error.code() {
-                "not_found" | "not_allowed" | "role_lacking" | "removed" => Ok(false),
+                "not_found" | "not_allowed" | "role_lacking" | "removed" | "invitation_revoked" => Ok(false),
                 _ => Err(Failure(format!("machine {number} could not do {deed:?}: {error:?}"))),
             }),
         }

@@ -373,7 +373,7 @@ impl<'a> Views<'a> {
 }
 
 /// Whether an operation has membership judged, by which logs may turn out to be void from some place on.
-fn may_move_cuts(verified: &Verified) -> bool {
+pub(crate) fn may_move_cuts(verified: &Verified) -> bool {
     matches!(verified.operation().header().kind, Kind::Open | Kind::Remove)
 }
 
