@@ -1,4 +1,4 @@
-"""Two agents and a hub: what one learns, the other recalls within two seconds.
+"""Two agents and a hub: what one learns, the other recalls. It says after how long.
 
 Run it: `python examples/two_agents_hub.py`. It starts a hub of its own on free ports of this machine, in a temporary
 folder, and stops it again.
@@ -16,7 +16,8 @@ from pathlib import Path
 
 from chrysalis_memory import AgentMemory, ChrysalisMemory
 
-WITHIN_S = 2.0
+WITHIN_S = 60.0
+"""Much longer than it takes: the machine may be busy."""
 
 
 async def main(folder: Path) -> None:
@@ -31,7 +32,7 @@ async def main(folder: Path) -> None:
         await two_agents(folder, token)
     finally:
         hub.terminate()
-        hub.wait(timeout=20)
+        hub.wait(timeout=WITHIN_S)
 
 
 async def two_agents(folder: Path, token: str) -> None:
@@ -44,7 +45,7 @@ async def two_agents(folder: Path, token: str) -> None:
         began = time.monotonic()
         while not (hits := await bob.recall("how hot does the kiln get?")):
             if time.monotonic() - began > WITHIN_S:
-                raise SystemExit(f"bob did not recall it within {WITHIN_S} s")
+                raise SystemExit(f"bob did not recall it within {WITHIN_S:g} s")
             await asyncio.sleep(0.005)
         print(f"bob recalls after {time.monotonic() - began:.3f} s: {hits[0].content}")
         print(f"said by {hits[0].memory.agent_id}, and bob checked the signature: {bool(await bob.verify(hits[0].id))}")

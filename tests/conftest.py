@@ -1,6 +1,6 @@
 """Settings that hold for every test."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from cli_cases import chrysalis, harbour
 from embedding_cases import local_model
@@ -9,6 +9,7 @@ from process_cases import processes
 
 __all__ = ["chrysalis", "harbour", "local_model", "memory", "processes"]
 
-# Time limits for single examples fail on busy machines and say nothing about correctness.
-settings.register_profile("chrysalis", deadline=None)
+# Time limits fail on busy machines and say nothing about correctness: neither those for single examples nor that for
+# making them up.
+settings.register_profile("chrysalis", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("chrysalis")

@@ -190,7 +190,7 @@ def test_writes_of_parallel_tasks_come_back_in_the_order_in_which_they_are_appli
 
 
 def test_checkpoints_fade_where_a_life_was_given(memory: ChrysalisMemory) -> None:
-    put(ChrysalisSaver(memory, ttl=timedelta(milliseconds=300)), "t", "1", topic="x")
+    put(ChrysalisSaver(memory, ttl=timedelta(seconds=1)), "t", "1", topic="x")
     deadline = monotonic() + 30
     while ChrysalisSaver(memory).get_tuple(at_thread("t")) is not None:
         assert monotonic() < deadline

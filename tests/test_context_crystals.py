@@ -273,7 +273,7 @@ def test_one_that_is_let_go_again_fades(tmp_path):
         Crystals(one).save(crystal())
         Crystals(one).cherish("c1")
         other.merge(one)
-        let_go = Crystals(one).uncherish("c1", ttl=0.2)
+        let_go = Crystals(one).uncherish("c1", ttl=1)
         assert not let_go.pinned
         other.merge(one)
         for memory in [one, other]:

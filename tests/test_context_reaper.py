@@ -29,7 +29,7 @@ def test_it_composts_what_faded_and_says_which_how_much_and_why(tmp_path):
         crystals.cherish("dear")
         reaper = CrystalReaper(memory)
         assert reaped(reaper) == []
-        saved = crystals.save(crystal(ttl=1.3, window=large_window(90_000)))
+        saved = crystals.save(crystal(ttl=3, window=large_window(90_000)))
         past("c1", memory)
         assert reaped(reaper) == ["c1"]
         (composted,) = reaper.last_report.composted
@@ -62,7 +62,7 @@ def test_what_was_let_go_is_forgotten_once_its_time_is_over(tmp_path):
         crystals = Crystals(memory)
         crystals.save(crystal())
         crystals.cherish("c1")
-        crystals.uncherish("c1", ttl=0.2)
+        crystals.uncherish("c1", ttl=1)
         past("c1", memory)
         memory._core().sweep()
         assert files_hold(memory, "zyzzyva") == ["chrysalis.db"]
@@ -100,7 +100,7 @@ def test_of_another_replica_s_what_it_may_not_forget_is_left_and_said(tmp_path):
         with store(tmp_path / "b", invite=token) as writer:
             Crystals(founder).save(crystal())
             Crystals(founder).cherish("c1")
-            Crystals(founder).uncherish("c1", ttl=0.2)
+            Crystals(founder).uncherish("c1", ttl=1)
             writer.merge(founder)
             past("c1", writer)
             reaper = CrystalReaper(writer)
@@ -118,7 +118,7 @@ def test_what_a_reaper_has_forgotten_is_gone_also_for_who_cherished_it_anew_unhe
         Crystals(one).save(crystal())
         Crystals(one).cherish("c1")
         other.merge(one)
-        Crystals(one).uncherish("c1", ttl=0.2)
+        Crystals(one).uncherish("c1", ttl=1)
         past("c1", one)
         Crystals(other).uncherish("c1", ttl=3600)
         assert Crystals(other).cherish("c1").pinned
@@ -133,7 +133,7 @@ def test_two_reapers_that_compost_at_once_agree(tmp_path):
     with store(tmp_path / "a") as one, store(tmp_path / "b") as other:
         Crystals(one).save(crystal())
         Crystals(one).cherish("c1")
-        Crystals(one).uncherish("c1", ttl=0.2)
+        Crystals(one).uncherish("c1", ttl=1)
         other.merge(one)
         past("c1", other)
         assert (reaped(CrystalReaper(one)), reaped(CrystalReaper(other))) == (["c1"], ["c1"])

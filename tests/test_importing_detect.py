@@ -65,7 +65,7 @@ def test_a_folder_is_no_export_unless_it_holds_one(tmp_path):
     assert read(tmp_path, "claude")[1][0].what == "is a folder without conversations.json"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(some.binary(max_size=300) | some.text(alphabet='[]{}",:\\n#- \n"content"memory').map(str.encode))
 @pytest.mark.parametrize("format", [None, *FORMATS])
 def test_no_bytes_at_all_make_a_reader_raise(tmp_path, format, data):
@@ -93,7 +93,7 @@ JSON = some.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=300)
 @given(JSON)
 @pytest.mark.parametrize("format", FORMATS)
 def test_wrong_types_in_the_right_places_make_no_reader_raise(tmp_path, format, value):

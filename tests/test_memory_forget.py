@@ -112,7 +112,7 @@ def test_a_memory_in_hand_still_reads_after_it_was_forgotten(memory):
 def test_what_is_past_its_time_is_in_no_answer_and_then_in_no_file(tmp_path):
     with ChrysalisMemory(tmp_path, embedder="none", config=Config(access_flush_s=0.05)) as memory:
         memory.remember("the alarm is tested", ttl=3600)
-        note = memory.remember(SECRET, ttl=0.3)
+        note = memory.remember(SECRET, ttl=1)
         assert found(memory.recall("tested")) == ["the alarm is tested"]
         assert eventually(lambda: memory.get(note.id) is None)
         assert contents(memory.list()) == ["the alarm is tested"]
@@ -124,13 +124,13 @@ def test_what_is_past_its_time_is_in_no_answer_and_then_in_no_file(tmp_path):
 
 
 def test_working_memories_fade_and_long_term_ones_stay(tmp_path):
-    with ChrysalisMemory(tmp_path, embedder="none", config=Config(working_ttl_s=0.3, access_flush_s=0.05)) as memory:
+    with ChrysalisMemory(tmp_path, embedder="none", config=Config(working_ttl_s=1, access_flush_s=0.05)) as memory:
         called = datetime.now(timezone.utc)
         working = memory.create_working_memory("scratch")
         own = memory.create_working_memory("own time", ttl=3600)
         answered = datetime.now(timezone.utc)
         lasting = memory.create_episodic_memory("lasting")
-        for note, ttl in ((working, timedelta(seconds=0.3)), (own, timedelta(hours=1))):
+        for note, ttl in ((working, timedelta(seconds=1)), (own, timedelta(hours=1))):
             assert called - MILLISECOND <= note.expires_at - ttl <= answered
         assert lasting.expires_at is None
         assert eventually(lambda: memory.get(working.id) is None)

@@ -16,7 +16,7 @@ def opened(path, config=NEVER, **more):
 def test_what_is_important_enough_is_promoted_by_itself_and_the_rest_fades(tmp_path):
     with opened(tmp_path, OFTEN) as memory:
         kept = memory.create_working_memory("the kiln door sticks", importance=0.7, ttl=3600, metadata={"a": 1})
-        memory.create_working_memory("scratch quagga", importance=0.69, ttl=0.3)
+        memory.create_working_memory("scratch quagga", importance=0.69, ttl=1)
         assert eventually(lambda: memory.get(kept.id).tier == "long_term")
         assert eventually(lambda: memory.stats().memories == 1)
         left = memory.get(kept.id)

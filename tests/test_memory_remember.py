@@ -210,7 +210,7 @@ JSON = st.recursive(
 KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, JSON.filter(lambda value: value is not None), max_size=4))
 def test_metadata_of_any_json_reads_back_the_same(memory, metadata):
     told = memory.remember("with metadata", metadata=metadata)
@@ -224,7 +224,7 @@ def test_a_memory_gives_its_metadata_as_a_dict_of_its_own(memory):
     assert told.metadata == {"list": [1]}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=300).filter(str.strip))
 def test_any_text_can_be_remembered_and_tagged_and_found_by_id(memory, text):
     told = memory.remember(text, tags=[text], thread=text, speaker=text, scope=text, evidence=[text])
