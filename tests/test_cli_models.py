@@ -139,3 +139,11 @@ def test_the_demonstration_asks_in_other_words_with_the_model(chrysalis):
     assert "16 of 16 questions" in done.out
     assert "2 questions that nobody answered" in done.out
     assert "follows a question that fits" in done.out
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_it_is(harbour):
+    name = "[/mine] [red]"
+    with ChrysalisMemory(harbour.store, space="default", embedder=CallableEmbedder(bag_of_words, name=name)) as memory:
+        memory.flush()
+    shown = harbour("models", "list", terminal=True)
+    assert (shown.code, name in shown.out) == (0, True)

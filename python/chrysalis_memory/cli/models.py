@@ -12,7 +12,7 @@ from rich.text import Text
 
 from chrysalis_memory.cli.opening import open_with_model, require_store
 from chrysalis_memory.cli.options import Json, Space, Store
-from chrysalis_memory.cli.output import console, counted, for_people, print_json, print_row, printable, say
+from chrysalis_memory.cli.output import console, counted, for_people, in_markup, print_json, print_row, printable, say
 from chrysalis_memory.cli.progress import install_progress, steps_progress
 from chrysalis_memory.embedding.local import MINILM, LocalEmbedder, is_installed, missing, model_folder
 from chrysalis_memory.embedding.local.installation import install
@@ -129,7 +129,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
         memories = f"{row['memories']}, {row['pending']} wait" if row["pending"] else row["memories"]
         vectors = f"{row['vectors']}, {row['search']}" if row["search"] else ""
         cells = (row["name"], f"{row['where']}: {row['state']}", memories, vectors)
-        table.add_row(*(printable(str(cell)) for cell in cells))
+        table.add_row(*(Text(printable(str(cell))) for cell in cells))
     console().print(table)
     for row in rows:
         if row["lacks"]:
@@ -164,9 +164,9 @@ def use_model(
     if json:
         print_json({"embedder": embedder, "memories": embedded, "dropped": dropped})
     elif for_people():
-        say(f"[green]uses[/] {printable(str(embedder))}: {counted(embedded, 'memory')} embedded")
+        say(f"[green]uses[/] {in_markup(str(embedder))}: {counted(embedded, 'memory')} embedded")
         for model in dropped:
-            say(f"dropped the vectors of {printable(model)}")
+            say(f"dropped the vectors of {in_markup(model)}")
     else:
         print_row(embedder, embedded, *dropped)
 
@@ -216,8 +216,8 @@ def install_model(
     if json:
         print_json({"name": LocalEmbedder().name, "folder": str(folder), "ready": reason is None, "lacks": reason})
     elif for_people():
-        say(f"[green]installed[/] {LocalEmbedder().name} in {printable(str(folder))}")
-        say("Stores use it from now on, by themselves." if reason is None else f"[yellow]{printable(reason)}[/]")
+        say(f"[green]installed[/] {LocalEmbedder().name} in {in_markup(str(folder))}")
+        say("Stores use it from now on, by themselves." if reason is None else f"[yellow]{in_markup(reason)}[/]")
     else:
         print_row(LocalEmbedder().name, folder, reason or "ready")
 
