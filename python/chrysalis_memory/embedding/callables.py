@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from time import monotonic
@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from chrysalis_memory.embedding.naming import name_of
 from chrysalis_memory.embedding.protocol import Vector
+from chrysalis_memory.errors import ModelError
 
 __all__ = ["CallableEmbedder", "awaited_in"]
 
@@ -20,7 +21,6 @@ Result = TypeVar("Result")
 
 _ASYNC_TIMEOUT_S: Final = 300.0
 _LOOK_S: Final = 0.5
-_ENDED: Final = "the loop in which the embedder runs has ended"
 
 
 class CallableEmbedder:
@@ -118,19 +118,26 @@ def awaited_in(
 ) -> Result:
     """The result of what is awaited in a loop that another thread runs.
 
-    Raises `RuntimeError` if that loop has ended, or ends meanwhile, and `TimeoutError`.
+    Raises `ModelError` if that loop has ended, or ends meanwhile, and `TimeoutError`.
     """
     work = _awaited(awaitable)
     try:
-        if loop is None or loop.is_closed():
-            raise RuntimeError(_ENDED)
-        return _answer(asyncio.run_coroutine_threadsafe(work, loop), loop, timeout_s)
+        if loop is None:
+            raise _ended()
+        return _answer(_asked(work, loop), loop, timeout_s)
     finally:
-        if loop is None or loop.is_closed():
+        has_ended = loop is None or loop.is_closed()
+        for one in (work, awaitable):
             # What never began would be reported as never awaited.
-            for one in (work, awaitable):
-                if inspect.iscoroutine(one):
-                    one.close()
+            if inspect.iscoroutine(one) and (has_ended or inspect.getcoroutinestate(one) == inspect.CORO_CREATED):
+                one.close()
+
+
+def _asked(work: Coroutine[Any, Any, Result], loop: asyncio.AbstractEventLoop) -> Future[Result]:
+    try:
+        return asyncio.run_coroutine_threadsafe(work, loop)
+    except RuntimeError as error:
+        raise _ended() from error
 
 
 def _answer(answer: Future[Result], loop: asyncio.AbstractEventLoop, timeout_s: float | None) -> Result:
@@ -139,14 +146,23 @@ def _answer(answer: Future[Result], loop: asyncio.AbstractEventLoop, timeout_s: 
         while not wait([answer], _LOOK_S).done:
             # What the loop was given in its last moment it never does, and tells nobody.
             if loop.is_closed():
-                raise RuntimeError(_ENDED)
+                raise _ended()
             if until is not None and monotonic() > until:
                 raise TimeoutError(f"the embedder did not answer within {timeout_s:g} s")
         return answer.result()
     except CancelledError as error:
-        raise RuntimeError(_ENDED) from error
+        raise _ended() from error
     finally:
-        answer.cancel()
+        if not loop.is_closed():
+            answer.cancel()
+
+
+def _ended() -> ModelError:
+    return ModelError(
+        "the loop in which the embedder runs has ended",
+        code="model_ended",
+        hint="Open the store again: what waits for its vectors is embedded then.",
+    )
 
 
 async def _awaited(awaitable: Awaitable[Result]) -> Result:
