@@ -299,7 +299,8 @@ def test_rates_hold_for_each_token_and_say_how_long_to_wait(tmp_path):
 
 
 def test_more_than_can_be_done_at_once_is_refused_at_once(tmp_path):
-    settings = {"http_requests_max": 1, "http_threads": 1, "request_timeout_s": 600.0}
+    rates = {"requests_per_s": 10_000, "requests_burst": 10_000}
+    settings = {"http_requests_max": 1, "http_threads": 1, "request_timeout_s": 600.0, **rates}
     with serving(tmp_path, **settings) as hub, hub.client("write") as client, ThreadPoolExecutor(1) as other:
 
         def until_it_is_taken():
