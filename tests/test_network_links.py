@@ -19,6 +19,7 @@ from chrysalis_memory._core import FRAME_BYTES_MAX
 from chrysalis_memory.errors import LinkClosed, LinkTimeout
 from chrysalis_memory.network import Network, SyncConfig, _runtime
 from chrysalis_memory.network._links import Links
+from chrysalis_memory.network._websocket import WebSocketLink
 from memory_cases import eventually
 from network_cases import UPGRADE, certificates, knows, needs_openssl, store
 
@@ -163,6 +164,44 @@ def test_events_are_told_and_what_a_listener_raises_does_no_harm(tmp_path):
             network.stop()
 
 
+def test_a_path_on_this_machine_is_not_taken_from_peers(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        told = f"ws://127.0.0.1:{trap.getsockname()[1]}/shut-down"
+        announcing = SyncConfig(announce=told)
+        with (
+            store(tmp_path / "a", listen=HERE) as a,
+            store(tmp_path / "b", listen=HERE, peers=[address(a)], sync_config=announcing) as b,
+            store(tmp_path / "c", peers=[address(a)]) as c,
+        ):
+            assert eventually(lambda: c._network.error_of(told) is not None, 60)
+            assert "not taken from others" in str(c._network.error_of(told))
+            b.remember("the rest goes on")
+            assert eventually(lambda: knows(c, "goes on"), 60)
+        trap.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            trap.accept()
+
+
+def test_what_goes_wrong_on_one_link_ends_that_one_alone(tmp_path, monkeypatch):
+    send, broken = WebSocketLink.send, set()
+
+    def send_unless_broken(link, frame):
+        if link in broken:
+            raise AttributeError("a fault of this link's own")
+        return send(link, frame)
+
+    monkeypatch.setattr(WebSocketLink, "send", send_unless_broken)
+    with store(tmp_path / "a", listen=HERE) as a, store(tmp_path / "b", peers=[address(a)]) as b:
+        a.remember("before")
+        assert eventually(lambda: knows(b, "before"), 60)
+        (link,) = a._network._links._open.values()
+        broken.add(link)
+        a.remember("after")
+        assert eventually(lambda: knows(b, "after"), 60)
+        assert a.status().last_error == "a fault of this link's own"
+        assert list(a._network._links._open.values()) != [link]
+
+
 def test_a_network_is_started_once_and_says_when_it_is_not_running(tmp_path):
     with store(tmp_path / "a") as a:
         network = Network(a, listen=HERE)
@@ -192,6 +231,22 @@ def test_who_asks_while_the_network_ends_is_answered_or_told_so(tmp_path):
             asking = [askers.submit(ask_until_told, network) for _ in range(4)]
             network.stop()
             assert [one.result(timeout=30) for one in asking] == ["told so"] * 4
+
+
+def test_a_network_that_ends_under_a_rush_of_callers_leaves_no_socket_open(tmp_path):
+    def call_until_refused(port):
+        with suppress(OSError):
+            while True:
+                socket.create_connection(("127.0.0.1", port), timeout=30).close()
+
+    with store(tmp_path / "a") as a, ThreadPoolExecutor(3) as callers:
+        for _ in range(20):
+            network = Network(a, listen=HERE).start()
+            port = int(network.address.rpartition(":")[2])
+            calling = [callers.submit(call_until_refused, port) for _ in range(3)]
+            network.stop()
+            assert [one.result(timeout=60) for one in calling] == [None] * 3
+    gc.collect()  # what was left open is told of here, and a warning is an error
 
 
 async def test_a_call_that_the_end_overtakes_leaves_nothing_unawaited():

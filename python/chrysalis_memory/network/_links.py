@@ -15,7 +15,7 @@ from chrysalis_memory._core import FRAME_BYTES_MAX
 from chrysalis_memory.errors import LinkError
 from chrysalis_memory.network import _tls
 from chrysalis_memory.network._websocket import WebSocketLink, dial
-from chrysalis_memory.network.addresses import Address, read_address
+from chrysalis_memory.network.addresses import Address, is_loopback, read_address
 from chrysalis_memory.network.config import SyncConfig
 
 __all__ = ["Links", "Word"]
@@ -106,14 +106,17 @@ class Links:
             self._paused.discard(number)
             self._open[number].resume()
 
-    def dial(self, text: str) -> None:
-        """Opens a link in the background, or says why not."""
-        self._start(self._dial, text)
+    def dial(self, text: str, *, hearsay: bool = False) -> None:
+        """Opens a link in the background, or says why not. Hearsay is what peers told of."""
+        self._start(self._dial, text, hearsay)
 
-    async def _dial(self, text: str) -> None:
+    async def _dial(self, text: str, hearsay: bool) -> None:
         self.calling += 1
         try:
             address = read_address(text, allow_plain=self._config.allow_plain)
+            if hearsay and address.path and is_loopback(address.host):
+                # What listens here is not for peers to choose requests for.
+                raise ValueError("a path on this machine is not taken from others")
             link = await dial(
                 address,
                 tls=self._tls_context() if address.tls else None,
@@ -161,6 +164,12 @@ class Links:
         link = self._open.get(number)
         if link is not None:
             self._start(link.close, code, why)
+
+    def cut(self, number: int) -> None:
+        """Ends a link at once."""
+        link = self._open.get(number)
+        if link is not None:
+            link.cut()
 
     def hang_up(self) -> None:
         """Closes the links that were dialed from here."""

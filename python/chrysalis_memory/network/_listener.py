@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from chrysalis_memory.network._doorway import Doorway
@@ -16,6 +17,10 @@ from chrysalis_memory.network.addresses import Address, Listen, is_unspecified
 __all__ = ["Listener"]
 
 _BACKLOG: Final = 1024  # agents that start together wait here for their turn
+
+_TURNS_TO_THE_DOORWAY: Final = 4
+"""Turns of the loop after which what was just accepted has met its doorway, or the gate has turned it away:
+one to begin, one to be made known, one to be let go, and one to spare."""
 
 Serve = Callable[[WebSocketLink], Awaitable[None]]
 
@@ -75,6 +80,7 @@ class Listener:
 
     async def close(self) -> None:
         """Lets nobody in any more and ends the links that are open."""
+        await self._accept_no_more()
         self._server.close()
         for doorway in list(self._doorways):
             doorway.cut()
@@ -82,6 +88,16 @@ class Listener:
         if self._serving:
             await asyncio.wait(list(self._serving))
         await self._server.wait_closed()
+
+    async def _accept_no_more(self) -> None:
+        """A server that closes drops what it accepted in this moment, with its socket open: so it goes on until all of
+        that has come to its doorway."""
+        loop = asyncio.get_running_loop()
+        for listening in self._server.sockets:
+            with suppress(NotImplementedError):  # the loop of Windows has no readers
+                loop.remove_reader(listening.fileno())
+        for _ in range(_TURNS_TO_THE_DOORWAY):
+            await asyncio.sleep(0)
 
     def _link(self, doorway: Doorway) -> WebSocketLink:
         """A connection that the gate let in: its handshake begins, and has so long."""

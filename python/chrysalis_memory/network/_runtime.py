@@ -379,14 +379,14 @@ class Network:
         if contact:
             self._begin_contact()
         for effect in effects:
-            self._do(effect)
+            self._do_alone(effect)
         await self._end_contact()
         self._links.sweep(loop.time())
 
     def _begin_contact(self) -> None:
         parked, self._parked = self._parked, set()
         for url in parked:
-            self._links.dial(url)
+            self._dial(url)
 
     async def _end_contact(self) -> None:
         if not await self._steps.contact_is_over(self._links.calling):
@@ -397,6 +397,16 @@ class Network:
         for code, where, what in problems:
             self._last_error = f"{where}: {what}"
             self._happened("unverified", {"code": code, "where": where, "what": what})
+
+    def _do_alone(self, effect: Effect) -> None:
+        """What goes wrong on one link ends that one, and not all."""
+        try:
+            self._do(effect)
+        except Exception as error:  # noqa: BLE001 - a thread that dies is noticed by nobody
+            self._last_error = str(error)
+            _log.error("a link is cut: %s", error)
+            if effect[0] in {"send", "close"}:
+                self._links.cut(effect[1])
 
     def _do(self, effect: Effect) -> None:
         kind, *facts = effect
@@ -412,13 +422,19 @@ class Network:
             self._fault(*facts)
 
     def _call(self, url: str) -> None:
-        if self._only and url not in {address.url for address in self._wanted}:
+        if self._only and not self._is_wanted(url):
             return
         if self._pace.calls:
-            self._links.dial(url)
+            self._dial(url)
         else:
             # The policy calls nobody now. The node takes it for a call that rings; it is made when contact is due.
             self._parked.add(url)
+
+    def _dial(self, url: str) -> None:
+        self._links.dial(url, hearsay=not self._is_wanted(url))
+
+    def _is_wanted(self, url: str) -> bool:
+        return any(address.url == url for address in self._wanted)
 
     def _happened(self, name: str, facts: Mapping[str, Any]) -> None:
         self._contacts.heard(name, facts)
