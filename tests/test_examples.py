@@ -14,7 +14,7 @@ def run(name, *arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment(), check=False)
 
 
-def test_two_agents_and_a_hub_one_learns_and_the_other_recalls():
+def test_two_agents_and_a_hub_one_learns_and_the_other_recalls_within_two_seconds():
     done = run("two_agents_hub.py")
     assert done.returncode == 0, done.stderr
     assert "The kiln reaches 1240 degrees" in done.stdout
