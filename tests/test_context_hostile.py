@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from chrysalis_memory import Malformed, NotFound
+from chrysalis_memory._metadata import DEPTH_MAX
 from chrysalis_memory.config import Config
 from chrysalis_memory.context import CrystalReaper, Crystals
 from crystal_cases import crystal, large_window, now, parts_of, store, two_stores
 
-DEEP = json.loads("[" * 900 + "]" * 900)
+DEEP = json.loads("[" * DEPTH_MAX + "]" * DEPTH_MAX)
 
 
 def header(memory, id="c1"):

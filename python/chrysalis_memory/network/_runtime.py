@@ -251,7 +251,10 @@ class Network:
                 answer.cancel()
 
     def _answer(self, question: Callable[[], Coroutine[Any, Any, T]], answer: Future[T]) -> None:
-        task = asyncio.get_running_loop().create_task(self._answering(question, answer))
+        if self._loop is None:
+            answer.cancel()
+            return
+        task = self._loop.create_task(self._answering(question, answer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -282,6 +285,8 @@ class Network:
             if listener is not None:
                 await listener.close()
             self._steps.end()
+            # From here on the loop ends what it has, and begins nothing new.
+            self._loop = None
 
     async def _bind(self) -> Listener | None:
         if self._listen is None:
