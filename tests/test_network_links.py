@@ -240,7 +240,7 @@ def test_a_network_that_ends_under_a_rush_of_callers_leaves_no_socket_open(tmp_p
                 socket.create_connection(("127.0.0.1", port), timeout=30).close()
 
     with store(tmp_path / "a") as a, ThreadPoolExecutor(3) as callers:
-        for _ in range(20):
+        for _ in range(5):
             network = Network(a, listen=HERE).start()
             port = int(network.address.rpartition(":")[2])
             calling = [callers.submit(call_until_refused, port) for _ in range(3)]
