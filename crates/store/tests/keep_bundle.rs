@@ -225,6 +225,35 @@ fn what_comes_from_the_future_waits_for_its_time() {
     assert_eq!(one.logical_digest().unwrap(), two.logical_digest().unwrap());
 }
 
+#[test]
+fn what_a_forgetting_from_the_future_took_stays_taken_when_its_time_comes() {
+    const NOW: u64 = 1_700_000_000_000;
+    let folder = TempDir::new().unwrap();
+    let (early, late) = (Hands::at(NOW), Hands::at(NOW + 3_600_000));
+    let one = Store::open(&folder.path().join("one"), late.options()).unwrap();
+    let two = Store::open(&folder.path().join("two"), late.options()).unwrap();
+    let behind = Store::open(&folder.path().join("behind"), early.options()).unwrap();
+    let path = folder.path().join("bundle");
+    let carry = |from: &Store, to: &Store| {
+        from.export(&path).unwrap();
+        to.import_bundle(&path).unwrap();
+    };
+    remember(&one, "m", saying("the painting hangs in the cellar"));
+    carry(&one, &two);
+    // Neither knows of the other's: where both wait, the forgetting waits before the words that it takes.
+    two.update("bert", "m", saying("the painting hangs in the attic")).unwrap();
+    one.forget("m", "it was sold", false).unwrap();
+    carry(&one, &behind);
+    carry(&two, &behind);
+    assert_holds(&behind);
+    early.set(NOW + 3_600_000);
+    behind.sweep().unwrap();
+    assert_eq!(content(&behind, "m"), None);
+    assert_holds(&behind);
+    carry(&behind, &two);
+    assert_eq!(two.logical_digest().unwrap(), behind.logical_digest().unwrap());
+}
+
 /// Two stores that continue one log in two ways, as a restored disk image does.
 fn forked() -> (TempDir, PathBuf, PathBuf) {
     let folder = TempDir::new().unwrap();

@@ -207,7 +207,9 @@ impl<'a> Views<'a> {
         let mut released = 0;
         for position in positions {
             let Some(stored) = self.tables.at(position)? else { continue };
-            if !is_embargoed(stored.operation.header().hybrid_ms, self.now_ms) {
+            // One that was released before it may have taken its words, or made it void.
+            let waits = stored.state == State::Embargoed;
+            if waits && !is_embargoed(stored.operation.header().hybrid_ms, self.now_ms) {
                 self.set_state(position, State::Live)?;
                 self.replay(&Stored { state: State::Live, ..stored })?;
                 released += 1;
