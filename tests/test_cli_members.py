@@ -5,8 +5,10 @@ import json
 import pytest
 
 from chrysalis_memory import ChrysalisMemory
+from chrysalis_memory.network import SyncConfig
 from cli_cases import at_terminal, needs_terminal
 from memory_cases import eventually
+from network_cases import certificates, needs_openssl
 
 
 @pytest.fixture
@@ -54,8 +56,22 @@ def test_joining_calls_the_addresses_of_the_token(chrysalis, team, tmp_path):
     assert chrysalis("show", "before", "--store", mine, "--json").json["content"] == "said before you came"
 
 
-def listening(folder):
-    return ChrysalisMemory(folder, agent_id="founder", embedder="none", listen="127.0.0.1:0")
+def listening(folder, **more):
+    return ChrysalisMemory(folder, agent_id="founder", embedder="none", listen="127.0.0.1:0", **more)
+
+
+@needs_openssl
+def test_joining_believes_the_authorities_that_it_is_told(chrysalis, team, tmp_path):
+    authority, certificate, key = certificates(tmp_path)
+    serving = SyncConfig(tls_certificate=certificate, tls_key=key)
+    with listening(team, sync_config=serving) as founder:
+        address = founder.status().address
+        token = founder.invite(urls=[address])
+        outcome = chrysalis("join", token, "--store", str(tmp_path / "one"), "--json").json["calls"][address]
+        assert "certificate is not believed" in outcome
+        told = chrysalis("join", token, "--store", str(tmp_path / "two"), "--ca", authority, "--json").json
+    assert address.startswith("wss://")
+    assert told["calls"][address].startswith("exchanged")
 
 
 def test_a_token_that_was_taken_back_is_said_to_be_void_and_the_store_joins_again_by_another(chrysalis, team, tmp_path):

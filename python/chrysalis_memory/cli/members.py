@@ -27,6 +27,7 @@ from chrysalis_memory.cli.output import (
     printable,
     say,
 )
+from chrysalis_memory.cli.sharing import Authorities, Plain, calling
 from chrysalis_memory.errors import ChrysalisError, NotAllowed
 from chrysalis_memory.records import Invitation, Member, iso
 from chrysalis_memory.validation import Validation
@@ -147,6 +148,8 @@ def join(
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="What `chrysalis invite` printed; - reads it.")],
     *,
     offline: Annotated[bool, typer.Option("--offline", help="Do not call the addresses that the token names.")] = False,
+    ca: Authorities = None,
+    plain: Plain = False,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -161,7 +164,7 @@ def join(
 
       chrysalis join --store mine - < token
     """
-    with open_to_enter(store, invite=_told(token)) as memory:
+    with open_to_enter(store, invite=_told(token), sync_config=calling(ca, plain)) as memory:
         calls = [] if offline else [_call(memory, url) for url in memory.peers()]
         _must_be_in(calls)
         _tell_entered(memory, "joined", as_json=json, calls=calls)

@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chrysalis_memory import ChrysalisMemory, Memory
 from chrysalis_memory.cli.options import DEFAULT_AGENT
 from chrysalis_memory.cli.passphrase import passphrase
 from chrysalis_memory.config import Config, default_path
 from chrysalis_memory.errors import NotFound, StoreError
+
+if TYPE_CHECKING:
+    from chrysalis_memory.network import SyncConfig
 
 PREFIX_CHARACTERS_MIN: Final = 4
 """Fewer would be ambiguous in any store worth the name, and are more likely a slip."""
@@ -43,7 +46,12 @@ def open_to_read(store: Path | None, space: str | None) -> ChrysalisMemory:
 
 
 def open_to_enter(
-    store: Path | None, *, space: str | None = None, closed: bool = False, invite: str | None = None
+    store: Path | None,
+    *,
+    space: str | None = None,
+    closed: bool = False,
+    invite: str | None = None,
+    sync_config: SyncConfig | None = None,
 ) -> ChrysalisMemory:
     """The store, made if there is none yet, as it founds a space or joins one."""
     return ChrysalisMemory(
@@ -54,6 +62,7 @@ def open_to_enter(
         invite=invite,
         passphrase=passphrase(store),
         embedder=embedder(),
+        sync_config=sync_config,
     )
 
 

@@ -136,14 +136,18 @@ def peers(
         say("no addresses are kept: `chrysalis peers --add wss://host:port`")
 
 
+def calling(ca: Path | None, plain: bool) -> SyncConfig:
+    """Settings for calls: whom to believe, and whether to do without TLS."""
+    return SyncConfig(tls_authorities=None if ca is None else str(ca), allow_plain=plain)
+
+
 def _open(store: Path | None, space: str | None, ca: Path | None, plain: bool) -> ChrysalisMemory:
     require_store(store)
-    config = SyncConfig(tls_authorities=None if ca is None else str(ca), allow_plain=plain)
     return ChrysalisMemory(
         store,
         agent_id=DEFAULT_AGENT,
         space=space,
         passphrase=passphrase(store),
         embedder=embedder(),
-        sync_config=config,
+        sync_config=calling(ca, plain),
     )

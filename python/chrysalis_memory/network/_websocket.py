@@ -368,4 +368,6 @@ async def _call(
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not believed: {error.verify_message}"
+    if isinstance(error, WebSocketException) and isinstance(error.__cause__, EOFError):
+        return "it hung up before it answered; it may have as many callers as it takes"
     return str(error) or type(error).__name__
