@@ -24,6 +24,9 @@ use network::{key_of, long_note, replica, say};
 
 const LINK: LinkId = LinkId(1);
 
+/// What a link may leave unread: the window of a node, and two frames that are none of it.
+const INBOX_BYTES_MAX: usize = 6 * limits::FRAME_BYTES_MAX;
+
 /// A node, and a peer that holds a true key and says what it likes.
 struct Host {
     node: Node,
@@ -36,16 +39,20 @@ struct Host {
 
 impl Host {
     fn new(config: NodeConfig) -> Self {
+        Self::to_peer(config, 1 << 20)
+    }
+
+    /// One whose peer takes so many bytes before it acknowledges.
+    fn to_peer(config: NodeConfig, window_bytes: u64) -> Self {
         let node = Node::new(config, 1);
         let mut host =
             Self { node, replica: Watched::new(1), now_ms: START_MS, closed: Vec::new(), said: Vec::new(), bytes: 0 };
-        host.shake_hands();
+        host.shake_hands(window_bytes);
         host
     }
 
-    fn shake_hands(&mut self) {
-        let terms =
-            Terms { space: open_space().id(), replica: key_of(9).public(), window_bytes: 1 << 20, address: None };
+    fn shake_hands(&mut self, window_bytes: u64) {
+        let terms = Terms { space: open_space().id(), replica: key_of(9).public(), window_bytes, address: None };
         let dialed = Some("ws://host:1".to_owned());
         let mut session = Session::new(Opened { nonce: [9; 32], dialed, trusted: None });
         self.node.opened(LINK, Opened { nonce: [1; 32], dialed: None, trusted: None }, self.now_ms);
@@ -183,10 +190,10 @@ fn what_waits_has_bounds_and_goes_away() {
 #[test]
 fn who_sends_more_than_the_window_before_it_is_read_is_cut_off() {
     let mut host = Host::new(NodeConfig::default());
-    for _ in 0..6 {
+    for _ in 0..8 {
         host.node.received(LINK, vec![0; limits::FRAME_BYTES_MAX]);
     }
-    assert!(host.node.status().inbox_bytes <= 3 * limits::FRAME_BYTES_MAX);
+    assert!(host.node.status().inbox_bytes <= INBOX_BYTES_MAX);
     host.step();
     assert_eq!(host.closed, ["over_window"]);
     assert_eq!(host.node.status().inbox_bytes, 0);
@@ -198,7 +205,7 @@ fn frames_without_bytes_fill_the_window_too() {
     for _ in 0..100_000 {
         host.node.received(LINK, Vec::new());
     }
-    assert!(host.node.status().inbox_bytes <= 3 * limits::FRAME_BYTES_MAX);
+    assert!(host.node.status().inbox_bytes <= INBOX_BYTES_MAX);
     host.step();
     assert_eq!(host.closed, ["over_window"]);
     assert_eq!(host.node.status().inbox_bytes, 0);
@@ -261,20 +268,56 @@ fn questions_without_end_get_answers_with_an_end() {
     assert!(host.bytes < 6 << 20, "{} bytes in an instant", host.bytes);
 }
 
-#[test]
-fn a_peer_that_acknowledges_nothing_is_sent_one_window() {
-    let mut host = Host::new(NodeConfig::default());
-    for number in 0..1_500 {
-        say(&mut host.replica.inner, &format!("{number} {}", "x".repeat(1_500)));
+/// Has a host say 5 MB that nothing shortens, and returns the wish for all of it.
+fn fill(host: &mut Host) -> Message {
+    let mut noise = 1_u64;
+    for _ in 0..2_500 {
+        let words: String = std::iter::repeat_with(|| {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from_u32(0x4e00 + (noise >> 50) as u32).unwrap()
+        })
+        .take(700)
+        .collect();
+        say(&mut host.replica.inner, &words);
     }
     host.said.clear();
     host.bytes = 0;
-    let log = host.replica.inner.own_log();
-    for _ in 0..5 {
-        host.hear(&Message::Want { wants: vec![Want { log, from: 0 }], plain: true });
+    Message::Want { wants: vec![Want { log: host.replica.inner.own_log(), from: 0 }], plain: true }
+}
+
+#[test]
+fn what_one_read_brought_leaves_before_the_next_is_read() {
+    let config = NodeConfig::default();
+    let read_bytes = config.chunk_bytes;
+    let mut host = Host::new(config);
+    let want = fill(&mut host);
+    host.hear(&want);
+    let one = host.bytes;
+    assert!(one > 0 && one < 2 * read_bytes, "{one} bytes");
+    assert_eq!(host.node.wake_at(), Some(host.now_ms), "the next is read at once");
+    host.step();
+    assert!(host.bytes > one && host.bytes < 4 * read_bytes, "{} bytes", host.bytes);
+}
+
+#[test]
+fn a_peer_that_acknowledges_nothing_is_sent_one_window() {
+    let sent = |config: NodeConfig, window_bytes: u64| {
+        let mut host = Host::to_peer(config, window_bytes);
+        let want = fill(&mut host);
+        for _ in 0..40 {
+            host.hear(&want);
+        }
+        host.bytes
+    };
+    let within = |bytes: usize, window: usize| bytes <= window + (256 << 10) && bytes > window / 2;
+    for (asked, window) in [(1 << 20, 1 << 20), (3 << 20, 3 << 20), (1 << 40, 4 << 20)] {
+        let bytes = sent(NodeConfig::default(), asked);
+        assert!(within(bytes, window), "{bytes} bytes to who takes {asked}");
     }
-    assert!(host.bytes < (1 << 20) + (256 << 10), "{} bytes", host.bytes);
-    assert!(host.bytes > 512 << 10);
+    // When much is under way in all, nobody is sent more than a frame's worth.
+    let crowded = NodeConfig { under_way_bytes_max: 1, ..NodeConfig::default() };
+    let bytes = sent(crowded, 3 << 20);
+    assert!(within(bytes, 1 << 20), "{bytes} bytes while others take theirs");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn windows_whose_acknowledgements_were_lost_are_free_again_after_a_while() {
     network.weather = Weather { unacknowledged: true, ..Weather::default() };
     // More than two windows, of words that can't be packed.
     let mut random = Random::new(3);
-    for _ in 0..45 {
+    for _ in 0..180 {
         let long: String = (0..50_000).map(|_| char::from(b'0' + random.below(75) as u8)).collect();
         network.say(0, &long);
     }

@@ -18,7 +18,7 @@ use crate::connection::{ConnectionOptions, Format, open_patient};
 use crate::error::StoreError;
 
 /// A checkpoint begins when the log has grown by so many pages since the last one,
-const PAGES_DUE: u32 = 1_000;
+const PAGES_DUE: u32 = 2_000;
 /// or so long after the first commit that none has seen.
 const TIME_DUE: Duration = Duration::from_secs(4);
 /// How long the writer waits for readers of old pages when it starts the log over,
@@ -208,7 +208,7 @@ impl Checkpointer {
         drop(schedule);
         let outgrown = log_bytes > LOG_BYTES_MAX;
         patience.until(Instant::now() + if outgrown { OUTGROWN_WAIT } else { RESTART_WAIT });
-        // When readers or other processes are in the way, the next thousand pages bring it up again.
+        // When readers or other processes are in the way, the next two thousand pages bring it up again.
         let _ = checkpoint(connection, Mode::Restart);
     }
 

@@ -9,9 +9,13 @@ use crate::sync::message::Address;
 pub struct NodeConfig {
     /// Where this replica listens, to be told to peers; none when nobody can dial it.
     pub address: Option<Address>,
-    /// Bytes of segments that a peer may send before they are acknowledged. 1 MiB: one frame at least, or the largest
-    /// operation would never come; more keeps a long line busy and costs so much memory a link.
+    /// Bytes of segments that a peer may send before they are acknowledged. 4 MiB: one frame at least, or the largest
+    /// operation would never come; more keeps a long line busy, and both sides: one reads on while the other stores. It
+    /// costs so much memory a link.
     pub window_bytes: u64,
+    /// Bytes of segments that wait for acknowledgements, over all links, beyond which no link has room for more than one
+    /// frame. 128 MiB: thirty peers that begin anew at once; a thousand that read slowly must not cost a thousand windows.
+    pub under_way_bytes_max: u64,
     /// Milliseconds for a handshake. 10 s: four messages over the slowest line, and no longer for who never speaks.
     pub handshake_ms: u64,
     /// Milliseconds of silence after which a peer is asked whether it is there. 20 s: below what routers forget after.
@@ -81,7 +85,8 @@ impl Default for NodeConfig {
     fn default() -> Self {
         Self {
             address: None,
-            window_bytes: limits::FRAME_BYTES_MAX as u64,
+            window_bytes: 4 * limits::FRAME_BYTES_MAX as u64,
+            under_way_bytes_max: 128 << 20,
             handshake_ms: 10_000,
             idle_ms: 20_000,
             dead_ms: 60_000,

@@ -29,7 +29,7 @@ impl<R: Replica> Step<'_, R> {
     }
 
     pub(super) fn hear_hello(&mut self, id: LinkId, hello: Hello) -> Result<(), R::Error> {
-        let window_bytes = hello.window_bytes.clamp(limits::FRAME_BYTES_MAX as u64, self.node.config.window_bytes * 8);
+        let window_bytes = hello.window_bytes.clamp(limits::FRAME_BYTES_MAX as u64, self.node.config.window_bytes);
         let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
         link.window_bytes = window_bytes;
         match link.session.hear_hello(&self.terms, hello) {

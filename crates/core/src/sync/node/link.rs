@@ -45,6 +45,8 @@ pub(super) struct Link {
     /// Bytes that the peer takes before it acknowledges.
     pub(super) window_bytes: u64,
     pub(super) unacknowledged: u64,
+    /// The same when a step last looked: so much of all that is under way.
+    pub(super) under_way: u64,
     /// When an acknowledgement last came, or the first of what waits for one was sent.
     pub(super) acknowledged_ms: u64,
     pub(super) serving: BTreeMap<LogId, u64>,
@@ -168,6 +170,7 @@ impl Link {
             blocked: false,
             window_bytes: 0,
             unacknowledged: 0,
+            under_way: 0,
             acknowledged_ms: now_ms,
             serving: BTreeMap::new(),
             serving_plain: false,
@@ -205,9 +208,9 @@ impl Link {
         self.key
     }
 
-    /// Whether a frame of so many bytes fits the window. One always does when nothing is under way.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.unacknowledged == 0 || self.unacknowledged + bytes as u64 <= self.window_bytes
+    /// Whether a frame of so many bytes fits this window. One always does when nothing is under way.
+    pub(super) fn has_room(&self, bytes: usize, window_bytes: u64) -> bool {
+        self.unacknowledged == 0 || self.unacknowledged + bytes as u64 <= window_bytes
     }
 
     /// What was not acknowledged was not sent: the next comparison finds it again.

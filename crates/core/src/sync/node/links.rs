@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::ReplicaKey;
+use crate::limits;
 
 use super::config::NodeConfig;
 use super::link::Link;
@@ -25,6 +26,8 @@ pub(super) struct Links {
     ready_count: usize,
     /// Those that had claims when the last step ended.
     claiming: BTreeSet<LinkId>,
+    /// Bytes that were sent and not acknowledged when the last step ended.
+    under_way: u64,
 }
 
 impl Links {
@@ -56,6 +59,7 @@ impl Links {
             }
         }
         self.claiming.remove(&id);
+        self.under_way -= link.under_way;
         Some(link)
     }
 
@@ -79,6 +83,13 @@ impl Links {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&LinkId, &Link)> {
         self.all.iter()
+    }
+
+    /// Whether a frame of so many bytes may be sent over a link now. When much is under way, no link fills its window.
+    pub(super) fn has_room(&self, id: &LinkId, bytes: usize, config: &NodeConfig) -> bool {
+        let full = self.under_way >= config.under_way_bytes_max;
+        let window_bytes = |link: &Link| if full { limits::FRAME_BYTES_MAX as u64 } else { link.window_bytes };
+        self.all.get(id).is_some_and(|link| link.has_room(bytes, window_bytes(link)))
     }
 
     /// The peer has proven who it is, and may be told of the space.
@@ -151,6 +162,8 @@ impl Links {
             if link.moved {
                 unread.push(id);
             }
+            self.under_way = self.under_way - link.under_way + link.unacknowledged;
+            link.under_way = link.unacknowledged;
             if link.claims.is_empty() {
                 self.claiming.remove(&id);
             } else {

@@ -143,7 +143,7 @@ impl<R: Replica> Step<'_, R> {
 
     fn send_news(&mut self, id: LinkId, chosen: &[usize], news: &[(Segment, Option<LinkId>)], frames: Vec<Vec<u8>>) {
         let bytes: usize = frames.iter().map(Vec::len).sum();
-        let room = self.node.links.get(&id).is_some_and(|link| link.has_room(bytes));
+        let room = self.node.links.has_room(&id, bytes, &self.node.config);
         for (segment, _) in chosen.iter().filter_map(|at| news.get(*at)) {
             let (Some(last), Some(link)) = (segment.last(), self.node.links.get_mut(&id)) else { continue };
             if room {
@@ -160,10 +160,10 @@ impl<R: Replica> Step<'_, R> {
     /// Announces what was not sent, to links that have room again.
     fn say_what_was_left_unsaid(&mut self) -> Result<(), R::Error> {
         for id in self.node.links.moved_and_ready() {
-            let chunk = self.node.config.chunk_bytes;
+            let room = self.node.links.has_room(&id, self.node.config.chunk_bytes, &self.node.config);
             let now_ms = self.now_ms;
             let Some(link) = self.node.links.get_mut(&id) else { continue };
-            if link.unsaid.is_empty() || !link.has_room(chunk) || link.back_off_ms > now_ms {
+            if link.unsaid.is_empty() || !room || link.back_off_ms > now_ms {
                 continue;
             }
             let logs: BTreeSet<LogId> = std::mem::take(&mut link.unsaid);

@@ -68,7 +68,8 @@ impl<R: Replica> Step<'_, R> {
         Ok(())
     }
 
-    /// Sends what was asked for, link by link, as far as windows and this step allow.
+    /// Sends what was asked for, as far as windows and this step allow: one read's worth to each link, which takes it in
+    /// while the next step reads on.
     pub(super) fn serve(&mut self) -> Result<(), R::Error> {
         let mut left = self.node.config.step_bytes_max;
         let mut ids = self.node.links.moved_and_ready();
@@ -77,11 +78,11 @@ impl<R: Replica> Step<'_, R> {
         ids.rotate_left(first);
         for id in ids {
             self.serve_finds(id)?;
-            while left > 0 && self.serves(id) {
+            if left > 0 && self.serves(id) {
                 let sent = self.serve_some(id)?;
                 left = left.saturating_sub(sent);
             }
-            if left == 0 && self.serves(id) {
+            if self.serves(id) {
                 self.unserved.insert(id);
             }
         }
@@ -89,11 +90,9 @@ impl<R: Replica> Step<'_, R> {
     }
 
     fn serves(&self, id: LinkId) -> bool {
-        let chunk = self.node.config.chunk_bytes;
-        let may = |link: &super::link::Link| {
-            !link.serving.is_empty() && link.has_room(chunk) && link.back_off_ms <= self.now_ms
-        };
-        self.node.links.get(&id).is_some_and(may)
+        let (links, config) = (&self.node.links, &self.node.config);
+        let wants = |link: &super::link::Link| !link.serving.is_empty() && link.back_off_ms <= self.now_ms;
+        links.get(&id).is_some_and(wants) && links.has_room(&id, config.chunk_bytes, config)
     }
 
     /// Sends one read's worth and moves the places on. Returns the bytes sent.
@@ -163,8 +162,9 @@ impl<R: Replica> Step<'_, R> {
 
     fn serve_finds(&mut self, id: LinkId) -> Result<(), R::Error> {
         let chunk = self.node.config.chunk_bytes;
+        let room = self.node.links.has_room(&id, chunk, &self.node.config);
         let Some(link) = self.node.links.get_mut(&id) else { return Ok(()) };
-        if link.finds.is_empty() || !link.has_room(chunk) {
+        if link.finds.is_empty() || !room {
             return Ok(());
         }
         let wanted: Vec<Fingerprint> = std::mem::take(&mut link.finds).into_iter().collect();
