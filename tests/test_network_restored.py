@@ -1,5 +1,7 @@
 """A log that was continued twice, over real sockets: it is found, proven, and loses nothing."""
 
+import shutil
+
 import pytest
 
 from chrysalis_memory import ChrysalisMemory
@@ -45,3 +47,20 @@ def test_what_a_restored_store_says_before_it_hears_is_proven_a_fork_and_all_of_
             assert [proof.replica for proof in memory.proofs()] == [key]
             assert memory.verify()
         assert [member.removed for member in listening.members()] == [False, False]
+
+
+def test_who_has_nothing_yet_is_let_in_by_a_store_that_was_moved(tmp_path, listening):
+    path, moved, address = tmp_path / "ada", tmp_path / "moved", listening.status().address
+    listening.remember("said by the founder")
+    with opened(path, invite=listening.invite("administrator")) as ada:
+        ada.remember("said before the move")
+        ada.sync_once(address)
+    shutil.copytree(path, moved)
+    with opened(moved, listen="127.0.0.1:0") as ada:
+        # What it says from here on stands in a new log, which comes after all of the old ones.
+        ada.remember("said after the move")
+        with opened(tmp_path / "ben", invite=ada.invite()) as ben:
+            ben.remember("said by the newcomer")
+            ben.sync_once(ada.status().address)
+            said = ["said after the move", "said before the move", "said by the founder", "said by the newcomer"]
+            assert sorted(contents(ben.list())) == sorted(contents(ada.list())) == said

@@ -90,7 +90,7 @@ impl Turn {
         if came_by(&self.views(connection).tables, &key, &used.grant.invitation.ephemeral)? {
             return Ok(());
         }
-        self.open_alone(connection, used.clone())?;
+        self.open_epoch(connection, Some(used.clone()))?;
         self.begin_losing();
         self.lose_uninvited(connection, &OwnCuts::new())?;
         self.say_lost(connection)

@@ -266,17 +266,12 @@ impl Turn {
     /// Opens a new epoch of the own log; the one before stays, and is continued by nobody.
     ///
     /// An opening is dated when its grant was used. A later epoch shows the same grant and the same time: the
-    /// invitation was used before it expired, and that has not changed.
+    /// invitation was used before it expired, and that has not changed. It depends on nothing: a newcomer, who has nothing
+    /// yet, must be able to admit it at the door of a replica that was moved or restored. What comes next depends on all
+    /// that came before.
     pub fn open_epoch(&mut self, connection: &Connection, used: Option<UsedGrant>) -> Result<(), StoreError> {
-        note_all_unseen(connection)?;
-        self.open(connection, used)
-    }
-
-    /// As [`Turn::open_epoch`], but the opening depends on nothing that came before: whoever has nothing of this replica
-    /// can admit it by itself. What comes next depends on all that.
-    pub(crate) fn open_alone(&mut self, connection: &Connection, used: UsedGrant) -> Result<(), StoreError> {
         connection.execute("DELETE FROM unseen", [])?;
-        self.open(connection, Some(used))?;
+        self.open(connection, used)?;
         note_all_unseen(connection)?;
         connection.execute("DELETE FROM unseen WHERE log = (SELECT number FROM log WHERE own = 1)", [])?;
         Ok(())

@@ -196,7 +196,7 @@ const TAMPERINGS: &[(&str, &str)] = &[
     ("DELETE FROM step", "steps_differ"),
     ("UPDATE step SET known = known - 1", "steps_differ"),
     ("INSERT INTO step VALUES(2, 1, 2, 0)", "steps_differ"),
-    ("INSERT INTO unseen VALUES(1, 3, 4)", "unseen_differs"),
+    ("INSERT OR REPLACE INTO unseen VALUES(1, 3, 4)", "unseen_differs"),
     ("INSERT INTO waiting VALUES('nothing', 50000)", "waiting_differs"),
     ("UPDATE clock SET changed = 3", "clock_differs"),
     ("UPDATE log_state SET id = randomblob(32)", "log_states_differ"),
